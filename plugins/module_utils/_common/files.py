@@ -1,0 +1,70 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files that are either wholly the old or wholly the new ones, and paths that may be trusted."""
+
+from __future__ import annotations
+
+import json
+import os
+import posixpath
+import secrets
+import typing as t
+
+from .errors import InvalidInput
+
+# Folders that belong to the system: a site's base lies below one of them, it never is one.
+_SYSTEM = frozenset(
+    "/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /usr/local /usr/share"
+    " /var /var/lib /var/log /var/tmp /var/www".split()
+)
+
+
+def site_base(path: str) -> str:
+    """The normalised base folder of a site, or ``InvalidInput`` when that folder can't be one."""
+    if not path or not path.startswith("/"):
+        raise InvalidInput(f"path {path!r} is not absolute; give the site's base folder, for example /srv/www.example.com")
+    if ".." in path.split("/"):
+        raise InvalidInput(f"path {path!r} contains '..'; give the folder itself")
+    base = posixpath.normpath(path)
+    if base.startswith("//"):
+        base = base[1:]
+    if base in _SYSTEM:
+        raise InvalidInput(f"path {base!r} belongs to the system; give a folder of the site's own below it")
+    if "\n" in base or "\0" in base:
+        raise InvalidInput("path contains a line break or NUL byte")
+    return base
+
+
+def fsync_folder(path: str) -> None:
+    """Make the names in a folder survive a power failure."""
+    fd = os.open(path, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0))
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def write_atomic(path: str, data: bytes, mode: int = 0o600) -> None:
+    """Replace ``path`` by ``data``: written beside it under a new name, flushed, renamed."""
+    partial = f"{path}.{secrets.token_hex(6)}.partial"
+    fd = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode)
+    try:
+        with os.fdopen(fd, "wb") as stream:
+            os.fchmod(stream.fileno(), mode)
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(partial, path)
+    except BaseException:
+        try:
+            os.unlink(partial)
+        except FileNotFoundError:
+            pass
+        raise
+    fsync_folder(os.path.dirname(path))
+
+
+def write_json(path: str, value: t.Any, mode: int = 0o600) -> None:
+    """``write_atomic`` of a JSON document."""
+    write_atomic(path, (json.dumps(value, separators=(",", ":"), sort_keys=True) + "\n").encode(), mode)

@@ -1,0 +1,56 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one place where a use case meets ``AnsibleModule``: options in, result or failure out."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from ansible.module_utils.basic import AnsibleModule
+
+from .argspec import ArgumentSpec
+from .errors import RunbookError
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What a use case may know of how it was called."""
+
+    check_mode: bool = False
+    diff: bool = False
+    warn: t.Callable[[str], None] = lambda message: None
+
+
+UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]
+
+
+def describe_os_error(error: OSError) -> str:
+    """One line for an operating-system error: the reason, the file, and what usually helps."""
+    where = f" on {error.filename}" if error.filename else ""
+    if error.filename2:
+        where += f" -> {error.filename2}"
+    hint = {
+        "PermissionError": "; run the task as a user that may write there (become, or the site's owner)",
+        "FileNotFoundError": "; check the path",
+    }.get(type(error).__name__, "")
+    if error.errno == 28:
+        hint = "; free some space and run again, finished work is kept"
+    return f"{error.strerror or error}{where}{hint}"
+
+
+def run_module(spec: ArgumentSpec, use_case: UseCase) -> None:
+    """Run ``use_case(options, run)`` as a module that supports check mode.
+
+    Domain errors become ``fail_json`` with their partial result; other errors are defects and keep their traceback.
+    """
+    module = AnsibleModule(supports_check_mode=True, **spec.to_kwargs())
+    run = Run(check_mode=module.check_mode, diff=module._diff, warn=module.warn)
+    try:
+        result = use_case(module.params, run)
+    except RunbookError as error:
+        module.fail_json(msg=error.message, **error.result)
+    except OSError as error:
+        module.fail_json(msg=describe_os_error(error))
+    module.exit_json(**result)
