@@ -1,0 +1,148 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a release consists of: every folder, file and link with its mode and sha256, and a digest for each subtree.
+
+Subtree digests (as git's trees) let a controller learn in one question which folders a host lacks: equal digests mean
+equal content, whatever the release or the folder is called.
+"""
+
+from __future__ import annotations
+
+import bisect
+import dataclasses
+import functools
+import hashlib
+import json
+import posixpath
+import typing as t
+
+from .._common.errors import RunbookError
+
+# Bytes of a subtree digest that are sent to ask "do you have this?". A collision can't do harm: the answer is
+# used to rebuild the whole manifest, whose full root digest is compared before anything is written.
+SHORT = 8
+
+
+class Entry(t.NamedTuple):
+    """One name of a release. ``digest`` is a file's sha256 (hex), a link's target, and empty for a folder."""
+
+    path: str
+    kind: str  # "f", "l" or "d"
+    mode: int
+    size: int
+    digest: str
+
+
+class Tree(t.NamedTuple):
+    """One folder's direct content: files, links and empty-digest folders, in order of their names."""
+
+    digest: str
+    children: list[Entry]
+
+
+def parent(path: str) -> str:
+    """The folder of a name; the root is the empty string."""
+    return path.rpartition("/")[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Manifest:
+    """All entries of a release in order of their paths."""
+
+    entries: tuple[Entry, ...]
+
+    @classmethod
+    def of(cls, entries: t.Iterable[Entry]) -> Manifest:
+        """A manifest of entries in any order; folders that are only implied are added."""
+        known = {entry.path: entry for entry in entries}
+        for path in list(known):
+            folder = parent(path)
+            while folder and folder not in known:
+                known[folder] = Entry(folder, "d", 0o755, 0, "")
+                folder = parent(folder)
+        return cls(tuple(known[path] for path in sorted(known)))
+
+    @functools.cached_property
+    def trees(self) -> dict[str, Tree]:
+        """Every folder (the root is ``""``) with the digest of all that is below it."""
+        children: dict[str, list[Entry]] = {"": []}
+        for entry in self.entries:
+            if entry.kind == "d":
+                children.setdefault(entry.path, [])
+            children.setdefault(parent(entry.path), []).append(entry)
+        trees: dict[str, Tree] = {}
+        # A folder's path sorts before the paths below it, so the reverse order meets children first.
+        for path in sorted(children, reverse=True):
+            lines = []
+            for entry in children[path]:
+                digest = trees[entry.path].digest if entry.kind == "d" else entry.digest
+                lines.append(f"{entry.kind} {entry.mode:o} {entry.size} {posixpath.basename(entry.path)}\0{digest}\n")
+            whole = "".join(lines).encode("utf-8", "surrogateescape")
+            trees[path] = Tree(hashlib.sha256(whole).hexdigest(), children[path])
+        return trees
+
+    @property
+    def root(self) -> str:
+        """The sha256 (hex) that names this exact content."""
+        return self.trees[""].digest
+
+    @functools.cached_property
+    def files(self) -> dict[str, Entry]:
+        return {entry.path: entry for entry in self.entries if entry.kind == "f"}
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(entry.size for entry in self.entries if entry.kind == "f")
+
+    def below(self, folder: str) -> t.Sequence[Entry]:
+        """All entries inside a folder, at any depth."""
+        if not folder:
+            return self.entries
+        paths = self._paths
+        return self.entries[bisect.bisect_left(paths, folder + "/") : bisect.bisect_left(paths, folder + "0")]
+
+    @functools.cached_property
+    def _paths(self) -> list[str]:
+        return [entry.path for entry in self.entries]
+
+    def to_json(self) -> bytes:
+        """One JSON document, entries one a line."""
+        rows = ",\n".join(json.dumps(list(entry), separators=(",", ":")) for entry in self.entries)
+        return f'{{"format":1,"root":"{self.root}","entries":[\n{rows}\n]}}\n'.encode()
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Manifest:
+        """The manifest of ``to_json``; ``RunbookError`` when its bytes were damaged."""
+        try:
+            document = json.loads(data)
+            manifest = cls(tuple(Entry(*row) for row in document["entries"]))
+            expected = document["root"]
+        except (ValueError, TypeError, KeyError) as error:
+            raise RunbookError(f"a manifest can't be read ({error}); deploy a new release") from error
+        if manifest.root != expected:
+            raise RunbookError("a manifest does not match its own digest, it was altered; deploy a new release")
+        return manifest
+
+
+@dataclasses.dataclass(frozen=True)
+class Changes:
+    """How one manifest differs from another: paths of files and links, folders left out."""
+
+    added: list[str]
+    changed: list[str]
+    removed: list[str]
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
+
+def compare(old: Manifest | None, new: Manifest) -> Changes:
+    """What must happen to ``old`` (``None``: nothing there) to make it ``new``."""
+    before = {entry.path: entry for entry in (old.entries if old else ()) if entry.kind != "d"}
+    after = {entry.path: entry for entry in new.entries if entry.kind != "d"}
+    return Changes(
+        added=[path for path in after if path not in before],
+        changed=[path for path, entry in after.items() if path in before and before[path] != entry],
+        removed=[path for path in before if path not in after],
+    )

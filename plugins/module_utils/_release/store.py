@@ -1,0 +1,210 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a site lives, as the release logic sees it: a small protocol, and its implementation on a local disk.
+
+All names are relative to the site's base folder and use forward slashes. The logic of records, locks, swaps and
+pruning is written against ``Store`` alone, so that hosts reached only by SFTP or an API can serve the same logic.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import dataclasses
+import errno
+import fcntl
+import os
+import secrets
+import shutil
+import stat
+import typing as t
+
+from .._common.errors import Refused
+from .._common.files import fsync_folder, site_base, write_atomic
+
+STATE = ".runbook"
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@dataclasses.dataclass(frozen=True)
+class Stat:
+    """What a name is: ``kind`` is ``folder``, ``file``, ``link`` or ``other``; ``size`` in bytes; ``mode`` permission bits."""
+
+    kind: str
+    size: int
+    mode: int
+
+
+class Store(t.Protocol):
+    """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``."""
+
+    base: str
+
+    def stat(self, name: str) -> Stat | None: ...
+    def names(self, folder: str) -> list[str]: ...
+    def read(self, name: str) -> bytes | None: ...
+    def read_link(self, name: str) -> str | None: ...
+    def write(self, name: str, data: bytes) -> None: ...
+    def append(self, name: str, data: bytes) -> None: ...
+    def make_folder(self, name: str, mode: int) -> None: ...
+    def link(self, target: str, name: str) -> None: ...
+    def rename(self, old: str, new: str) -> None: ...
+    def exchange(self, one: str, other: str) -> bool: ...
+    def remove(self, name: str) -> None: ...
+    def remove_tree(self, name: str) -> None: ...
+    def mutex(self) -> t.ContextManager[None]: ...
+
+
+def _kind(mode: int) -> str:
+    if stat.S_ISDIR(mode):
+        return "folder"
+    if stat.S_ISREG(mode):
+        return "file"
+    return "link" if stat.S_ISLNK(mode) else "other"
+
+
+class LocalStore:
+    """A site on a disk of this machine. Every change of names is flushed before the call returns."""
+
+    def __init__(self, base: str) -> None:
+        self.base = site_base(base)
+
+    def absolute(self, name: str) -> str:
+        """The absolute path of a name of the site."""
+        return f"{self.base}/{name}" if name else self.base
+
+    def check_base(self) -> bool:
+        """Whether the base exists; refuses one that is not a folder or that any user could tamper with."""
+        try:
+            found = os.stat(self.base)
+        except FileNotFoundError:
+            return False
+        if not stat.S_ISDIR(found.st_mode):
+            raise Refused(f"{self.base} is not a folder; give the site's base folder, or move that file away")
+        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+            raise Refused(f"{self.base} is writable by every user, anybody could replace what is served; run: chmod o-w {self.base}")
+        return True
+
+    def stat(self, name: str) -> Stat | None:
+        try:
+            found = os.lstat(self.absolute(name))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return Stat(_kind(found.st_mode), found.st_size, stat.S_IMODE(found.st_mode))
+
+    def names(self, folder: str) -> list[str]:
+        try:
+            return sorted(os.listdir(self.absolute(folder)))
+        except FileNotFoundError:
+            return []
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            fd = os.open(self.absolute(name), os.O_RDONLY | os.O_NOFOLLOW)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(fd, "rb") as stream:
+            return stream.read()
+
+    def read_link(self, name: str) -> str | None:
+        try:
+            return os.readlink(self.absolute(name))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # there, but not a link
+                return None
+            raise
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self.absolute(name)
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        write_atomic(path, data)
+
+    def append(self, name: str, data: bytes) -> None:
+        """Add one line. A line that an earlier run was killed in is closed first, so that only that one is unreadable."""
+        fd = os.open(self.absolute(name), os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+        with os.fdopen(fd, "rb+", buffering=0) as stream:
+            size = stream.seek(0, os.SEEK_END)
+            torn = False
+            if size:
+                stream.seek(size - 1)
+                torn = stream.read(1) != b"\n"
+            stream.write((b"\n" if torn else b"") + data)
+            os.fsync(stream.fileno())
+
+    def make_folder(self, name: str, mode: int) -> None:
+        path = self.absolute(name)
+        missing = []
+        while not os.path.isdir(path):
+            missing.append(path)
+            path = os.path.dirname(path)
+        for folder in reversed(missing):
+            os.mkdir(folder, mode)
+            os.chmod(folder, mode)  # whatever the umask
+            fsync_folder(os.path.dirname(folder))
+
+    def link(self, target: str, name: str) -> None:
+        os.symlink(target, self.absolute(name))
+        fsync_folder(os.path.dirname(self.absolute(name)))
+
+    def rename(self, old: str, new: str) -> None:
+        source, dest = self.absolute(old), self.absolute(new)
+        os.rename(source, dest)
+        fsync_folder(os.path.dirname(dest))
+        if os.path.dirname(source) != os.path.dirname(dest):
+            fsync_folder(os.path.dirname(source))
+
+    def exchange(self, one: str, other: str) -> bool:
+        """Swap two names in one step (``renameat2(2)``, ``RENAME_EXCHANGE``); ``False`` where the kernel or file system can't."""
+        try:
+            renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+        except (OSError, AttributeError):
+            return False
+        first, second = os.fsencode(self.absolute(one)), os.fsencode(self.absolute(other))
+        if renameat2(_AT_FDCWD, first, _AT_FDCWD, second, _RENAME_EXCHANGE) == 0:
+            for path in {os.path.dirname(self.absolute(one)), os.path.dirname(self.absolute(other))}:
+                fsync_folder(path)
+            return True
+        number = ctypes.get_errno()
+        if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+            return False
+        raise OSError(number, os.strerror(number), self.absolute(one), None, self.absolute(other))
+
+    def remove(self, name: str) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(self.absolute(name))
+            fsync_folder(os.path.dirname(self.absolute(name)))
+
+    def remove_tree(self, name: str) -> None:
+        """Remove a folder: renamed out of sight first, so that a killed removal leaves no half release under its name."""
+        if self.stat(name) is None:
+            return
+        trash = f"{STATE}/trash/{secrets.token_hex(6)}"
+        self.make_folder(f"{STATE}/trash", 0o700)
+        self.rename(name, trash)
+        self.empty_trash()
+
+    def empty_trash(self) -> None:
+        """Delete what was thrown away, also by runs that were killed."""
+        for name in self.names(f"{STATE}/trash"):
+            path = self.absolute(f"{STATE}/trash/{name}")
+            for folder, folders, _files in os.walk(path):
+                # A release may carry folders that its own owner can't write to.
+                for child in [folder, *(os.path.join(folder, each) for each in folders)]:
+                    if not os.path.islink(child) and not os.access(child, os.W_OK | os.X_OK):
+                        os.chmod(child, 0o700)
+            shutil.rmtree(path)
+
+    @contextlib.contextmanager
+    def mutex(self) -> t.Iterator[None]:
+        """Exclude other processes on this host while state is read and changed. Ends with the process, however it ends."""
+        self.make_folder(STATE, 0o700)
+        fd = os.open(self.absolute(f"{STATE}/mutex"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)

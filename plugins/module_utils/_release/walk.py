@@ -1,0 +1,249 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Turn a folder into a manifest: which names count, with which modes, and what their bytes hash to."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import dataclasses
+import fnmatch
+import hashlib
+import os
+import posixpath
+import re
+import stat
+import typing as t
+
+from .._common.errors import InvalidInput, Refused
+from .manifest import Entry, Manifest, parent
+
+CHUNK = 1 << 20
+# Version control never belongs into a release; everything else is the user's to exclude.
+ALWAYS_EXCLUDED = (".git", ".hg", ".svn")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shared:
+    """Data that outlives releases: ``source`` below ``shared/``, ``dest`` inside the release, a folder or a file."""
+
+    source: str
+    dest: str
+    folder: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """How a source folder becomes a release. Modes ``None`` mean 0644/0755 with the source's executable bit."""
+
+    exclude: tuple[str, ...] = ()
+    shared: tuple[Shared, ...] = ()
+    file_mode: int | None = None
+    dir_mode: int | None = None
+
+
+def inner_path(path: str, what: str) -> str:
+    """A normalised path inside a release; ``InvalidInput`` for absolute ones and those that climb out."""
+    clean = posixpath.normpath(path.strip())
+    if not path.strip() or clean.startswith(("/", "../")) or clean in (".", "..") or "\0" in clean:
+        raise InvalidInput(f"{what} {path!r} must be a path inside the release, without a leading / and without '..'")
+    return clean
+
+
+def shared_from_options(dirs: t.Sequence[t.Any], files: t.Sequence[t.Any]) -> tuple[Shared, ...]:
+    """``Shared`` values from the options: plain paths, or mappings with ``src`` and ``dest``."""
+    found: list[Shared] = []
+    for what, items, folder in (("shared_dirs", dirs, True), ("shared_files", files, False)):
+        for item in items:
+            source, dest = (item.get("src"), item.get("dest")) if isinstance(item, t.Mapping) else (item, item)
+            if not isinstance(source, str) or not isinstance(dest, (str, type(None))):
+                raise InvalidInput(f"{what} item {item!r} must be a path, or src and dest")
+            source = inner_path(source, what)
+            found.append(Shared(source, inner_path(dest or source, what), folder))
+    for one in found:
+        for other in found:
+            if one is not other and (one.dest == other.dest or other.dest.startswith(one.dest + "/")):
+                raise InvalidInput(f"shared path {other.dest} lies inside (or is) the shared path {one.dest}; name the outer one only")
+    return tuple(found)
+
+
+def _exclusion(patterns: t.Iterable[str]) -> re.Pattern[str] | None:
+    """One expression for all patterns: with a slash they match the path from the root, without they match any name."""
+    parts = []
+    for pattern in patterns:
+        clean = pattern.strip().rstrip("/")
+        if not clean:
+            continue
+        body = fnmatch.translate(clean.lstrip("/"))
+        parts.append(body if "/" in clean else f"(?:.*/)?(?:{body})")
+    return re.compile("|".join(f"(?:{part})" for part in parts)) if parts else None
+
+
+@dataclasses.dataclass
+class Found:
+    """A file as ``lstat`` saw it: enough to know later whether it may have changed since."""
+
+    path: str
+    mode: int
+    stamp: tuple[int, int, int, int]  # inode, bytes, mtime and ctime in nanoseconds
+
+
+def hash_file(path: str, buffer: bytearray | None = None) -> str:
+    """The sha256 (hex) of a file's bytes; never follows a link."""
+    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        first = os.read(fd, CHUNK)
+        digest = hashlib.sha256(first)
+        if len(first) == CHUNK:
+            view = memoryview(buffer if buffer is not None else bytearray(CHUNK))
+            while size := os.readv(fd, [view]):
+                digest.update(view[:size])
+        return digest.hexdigest()
+    finally:
+        os.close(fd)
+
+
+def hash_files(paths: t.Sequence[str], advance: t.Callable[[int], None] = lambda files: None) -> list[str]:
+    """The sha256 of many files, on all processors (hashing releases the interpreter's lock)."""
+    workers = min(4, os.cpu_count() or 1)
+    if len(paths) < 64 or workers == 1:
+        digests = []
+        for path in paths:
+            digests.append(hash_file(path))
+            advance(1)
+        return digests
+
+    def batch(chunk: t.Sequence[str]) -> list[str]:
+        buffer = bytearray(CHUNK)
+        return [hash_file(path, buffer) for path in chunk]
+
+    step = 256
+    chunks = [paths[start : start + step] for start in range(0, len(paths), step)]
+    digests = []
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        for chunk, part in zip(chunks, pool.map(batch, chunks)):
+            digests.extend(part)
+            advance(len(chunk))
+    return digests
+
+
+def _normal_mode(mode: int, rules: Rules) -> int:
+    executable = bool(mode & stat.S_IXUSR)
+    if rules.file_mode is None:
+        return 0o755 if executable else 0o644
+    return rules.file_mode | (rules.file_mode & 0o444) >> 2 if executable else rules.file_mode
+
+
+def leads_out(path: str, target: str) -> bool:
+    """Whether a link at ``path`` (inside a release) points, or could point, outside of it.
+
+    ``..`` is followed only at the target's beginning, where it climbs through real folders; further inside it could
+    climb out of whatever another link leads to.
+    """
+    parts = [part for part in target.split("/") if part not in ("", ".")]
+    climbs = 0
+    while climbs < len(parts) and parts[climbs] == "..":
+        climbs += 1
+    return target.startswith("/") or ".." in parts[climbs:] or climbs > path.count("/")
+
+
+class Walker:
+    """Walks a folder once; ``files`` still have to be hashed, ``others`` are complete entries."""
+
+    def __init__(self, root: str, rules: Rules) -> None:
+        self.root = root
+        self.rules = rules
+        self.files: list[Found] = []
+        self.others: list[Entry] = []
+        self.hidden = 0  # names of the source that a shared path covers
+        self._excluded = _exclusion([*ALWAYS_EXCLUDED, *rules.exclude])
+        self._covered = {shared.dest for shared in rules.shared}
+
+    def walk(self) -> None:
+        if not os.path.isdir(self.root):
+            raise InvalidInput(f"source {self.root} is not a folder; check src")
+        self._folder(self.root, "")
+
+    def _folder(self, folder: str, prefix: str) -> None:
+        with os.scandir(folder) as found:
+            names = sorted(found, key=lambda item: item.name)
+        for item in names:
+            path = prefix + item.name
+            if self._excluded and self._excluded.fullmatch(path):
+                continue
+            if path in self._covered:
+                self.hidden += 1
+                continue
+            if item.is_symlink():
+                target = os.readlink(item.path)
+                if leads_out(path, target):
+                    raise Refused(f"{path} in the source is a link that leads out of it ({target}); exclude it, share it, or replace it by a copy")
+                self.others.append(Entry(path, "l", 0o777, 0, target))
+            elif item.is_dir():
+                self.others.append(Entry(path, "d", self.rules.dir_mode or 0o755, 0, ""))
+                self._folder(item.path, path + "/")
+            elif item.is_file():
+                seen = item.stat(follow_symlinks=False)
+                stamp = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
+                self.files.append(Found(path, _normal_mode(seen.st_mode, self.rules), stamp))
+            else:
+                raise Refused(f"{path} in the source is neither a file, a folder nor a link (a device, pipe or socket); exclude it")
+
+
+def _resolve_parents(path: str, links: t.Mapping[str, str], depth: int = 0) -> str:
+    """The path with every linked parent inside the release replaced by what it points to."""
+    if depth > 40:
+        raise Refused(f"shared path {path} runs through a loop of links in the source")
+    parts = path.split("/")
+    for count in range(1, len(parts)):
+        head = "/".join(parts[:count])
+        if head in links:
+            real = posixpath.normpath(posixpath.join(parent(head), links[head]))
+            return _resolve_parents("/".join([real, *parts[count:]]), links, depth + 1)
+    return path
+
+
+def shared_links(rules: Rules, entries: t.Iterable[Entry]) -> tuple[list[Entry], set[str]]:
+    """The links for shared paths, and the folders of the source that they cover at their real place."""
+    links = {entry.path: entry.digest for entry in entries if entry.kind == "l"}
+    made = []
+    for shared in rules.shared:
+        dest = _resolve_parents(shared.dest, links)
+        up = "../" * (dest.count("/") + 2)
+        made.append(Entry(dest, "l", 0o777, 0, f"{up}shared/{shared.source}"))
+    return made, {entry.path for entry in made}
+
+
+def complete(walker: Walker, digests: t.Mapping[str, str]) -> Manifest:
+    """The manifest of a walked folder: its hashed files, its other entries, and the links to shared data."""
+    found = [Entry(item.path, "f", item.mode, item.stamp[1], digests[item.path]) for item in walker.files]
+    links, covered = shared_links(walker.rules, walker.others)
+    kept = [entry for entry in [*walker.others, *found] if not _inside(entry.path, covered)]
+    walker.hidden += len(walker.others) + len(found) - len(kept)
+    taken = {entry.path: entry.kind for entry in kept}
+    for link in links:
+        above = parent(link.path)
+        while above:
+            if taken.get(above, "d") != "d":
+                raise Refused(f"shared path {link.path} lies below {above}, which is a file in the source; choose another dest")
+            above = parent(above)
+    if walker.rules.dir_mode:
+        made = {parent(link.path) for link in links} - set(taken) - {""}
+        kept.extend(Entry(path, "d", walker.rules.dir_mode, 0, "") for path in sorted(made))
+    return Manifest.of([*kept, *links])
+
+
+def _inside(path: str, covered: set[str]) -> bool:
+    while path:
+        if path in covered:
+            return True
+        path = parent(path)
+    return False
+
+
+def manifest_of(root: str, rules: Rules) -> Manifest:
+    """Walk and hash a folder."""
+    walker = Walker(root, rules)
+    walker.walk()
+    digests = hash_files([os.path.join(root, item.path) for item in walker.files])
+    return complete(walker, {item.path: digest for item, digest in zip(walker.files, digests)})
