@@ -1,0 +1,138 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Stages that run the collection: unit tests, the demo, and scenarios on real hosts."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import subprocess
+
+from . import process
+from .job import NEWEST, OLDEST, TARGET, Job, Skip, Stage, own_python
+from .places import COLLECTIONS, JUNIT, ROOT, TESTS, WORK
+from .report import Tally, gate, junit
+
+UNITS = TESTS / "unit"
+DEMO = ROOT / "inventories" / "demo" / "demo.py"
+TESTBED = TESTS / "testbed" / "testbed.py"
+FAULTS = TESTS / "faults"
+
+
+def _units(job: Job) -> Tally:
+    return job.pytest(job.venv("units", *OLDEST), "-n", "2", UNITS)
+
+
+def _units_newest(job: Job) -> Tally:
+    return job.pytest(job.venv("newest", *NEWEST), "-n", "2", UNITS)
+
+
+def _units_target(job: Job) -> Tally:
+    """Modules and what they import, on the oldest Python that a managed host may have.
+
+    No ansible-core installs for both that Python and 2.19, but 2.19's own module_utils run there: that is what it
+    sends to such hosts. So its package is borrowed from the other environment.
+    """
+    oldest = job.venv("units", *OLDEST)
+    bin_folder = job.venv("target", *TARGET)
+    core = next((oldest.parent / "lib").glob("python3.*/site-packages/ansible"))
+    borrowed = WORK / "target-python"
+    borrowed.mkdir(parents=True, exist_ok=True)
+    link = borrowed / "ansible"
+    link.unlink(missing_ok=True)
+    link.symlink_to(core)
+    tally = job.gate(bin_folder, "python", "-m", "compileall", "-q", "-f", "plugins/modules", "plugins/module_utils")
+    folders = [folder for folder in (UNITS / "plugins/module_utils", UNITS / "plugins/modules") if any(folder.rglob("test_*.py"))]
+    if not folders:
+        return tally
+    return tally + job.pytest(bin_folder, *folders, env={"PYTHONPATH": f"{borrowed}{os.pathsep}{COLLECTIONS}"})
+
+
+def _demo(job: Job) -> Tally:
+    if not DEMO.is_file():
+        raise Skip("no inventories/demo/demo.py yet")
+    tally = Tally()
+    for _ in range(2):
+        tally += gate(process.run(["make", "--no-print-directory", "demo"], job.log, seconds=300))
+    return tally
+
+
+def _testbed(job: Job) -> Tally:
+    return gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
+
+
+def scenarios() -> list[str]:
+    """The names of the molecule scenarios, those that must come first in front."""
+    found = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
+    return sorted(found, key=lambda name: name != "testbed")
+
+
+def _molecule(job: Job) -> Tally:
+    wanted = os.environ.get("SCENARIO", "").split()
+    names = [name for name in scenarios() if not wanted or name in wanted]
+    if not names:
+        raise Skip("no molecule scenario" + (f" named {' '.join(wanted)}" if wanted else " yet"))
+    bin_folder = job.venv("molecule")
+    up = gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
+    if up.failed:
+        return Tally(failed=len(names), note="the test hosts did not start")
+    tally = Tally()
+    for name in names:
+        one = molecule_scenario(job, bin_folder, name)
+        if one.failed:
+            one.note = f"{name} failed"
+        tally += one
+    return tally
+
+
+def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
+    """Run one scenario; its own sequence is a gate, its verifier's tests are counted."""
+    JUNIT.mkdir(parents=True, exist_ok=True)
+    report = JUNIT / f"molecule-{name}.xml"
+    report.unlink(missing_ok=True)
+    env = {
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name),
+        "PYTEST_ADDOPTS": f"--junitxml={report} -o cache_dir={WORK / 'pytest-molecule'}",
+        "ANSIBLE_CONFIG": "",
+    }
+    try:
+        status = job.run(bin_folder, "molecule", "-c", ROOT / "molecule" / "config.yml", "test", "-s", name, env=env, seconds=900)
+    except process.TimeLimit as error:
+        return Tally(failed=1, note=str(error))
+    tally = junit(report, 0) if report.is_file() else Tally()
+    if status != 0:
+        # A failing test ends the sequence too; it must not be counted twice.
+        return tally if tally.failed else tally + Tally(failed=1)
+    return tally + Tally(passed=1)
+
+
+def _faults(job: Job) -> Tally:
+    if not any(FAULTS.rglob("test_*.py")):
+        raise Skip("no tests/faults yet")
+    return job.pytest(job.venv("units", *OLDEST), "-s", FAULTS)
+
+
+def _soak(job: Job) -> Tally:
+    """The fault tests with RUNBOOK_SOAK=1, which asks them for their full number of rounds."""
+    os.environ["RUNBOOK_SOAK"] = "1"
+    return _faults(job) + _molecule(job)
+
+
+def seed_note() -> str:
+    """The commit and whether the working tree has changes, for the head of a report."""
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False)
+    dirty = subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return f"{commit.stdout.strip() or 'no commit'}{' with changes' if dirty.stdout.strip() else ''}"
+
+
+STAGES = [
+    Stage("testbed", "test hosts: engine, image, containers", _testbed, uses=("testbed",)),
+    Stage("units", "unit tests, ansible-core 2.19", _units),
+    Stage("units-target", "unit tests of modules, Python 3.9", _units_target),
+    Stage("units-newest", "unit tests, newest ansible-core", _units_newest),
+    Stage("demo", "make demo, twice", _demo),
+    Stage("faults", "interruptions at random moments", _faults),
+    Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
+    Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed",), usual=False),
+]
