@@ -25,11 +25,16 @@ ALWAYS_EXCLUDED = (".git", ".hg", ".svn")
 
 @dataclasses.dataclass(frozen=True)
 class Shared:
-    """Data that outlives releases: ``source`` below ``shared/``, ``dest`` inside the release, a folder or a file."""
+    """Data that outlives releases: ``source`` below ``shared/``, ``dest`` inside the release, a folder or a file.
+
+    Owner, group and mode are those of a folder that does not exist yet; one that does is never touched."""
 
     source: str
     dest: str
     folder: bool
+    owner: str = ""
+    group: str = ""
+    mode: int = 0o755
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,6 +45,8 @@ class Rules:
     shared: tuple[Shared, ...] = ()
     file_mode: int | None = None
     dir_mode: int | None = None
+    # A folder that is in use already is recorded as it is: real modes, links and version control included.
+    keep_all: bool = False
 
 
 def inner_path(path: str, what: str) -> str:
@@ -50,16 +57,33 @@ def inner_path(path: str, what: str) -> str:
     return clean
 
 
+def octal(value: t.Any, what: str) -> int | None:
+    """Permission bits from ``"0644"`` or the number YAML makes of an unquoted 0644; ``None`` stays ``None``."""
+    if value is None or value == "":
+        return None
+    try:
+        mode = value if isinstance(value, int) else int(value, 8)
+    except (TypeError, ValueError):
+        mode = -1
+    if not 0 <= mode <= 0o777:
+        raise InvalidInput(f"{what} {value!r} must be an octal mode such as '0644', without special bits")
+    return mode
+
+
 def shared_from_options(dirs: t.Sequence[t.Any], files: t.Sequence[t.Any]) -> tuple[Shared, ...]:
     """``Shared`` values from the options: plain paths, or mappings with ``src`` and ``dest``."""
     found: list[Shared] = []
     for what, items, folder in (("shared_dirs", dirs, True), ("shared_files", files, False)):
         for item in items:
-            source, dest = (item.get("src"), item.get("dest")) if isinstance(item, t.Mapping) else (item, item)
-            if not isinstance(source, str) or not isinstance(dest, (str, type(None))):
-                raise InvalidInput(f"{what} item {item!r} must be a path, or src and dest")
+            fields = dict(item) if isinstance(item, t.Mapping) else {"src": item}
+            unknown = set(fields) - {"src", "dest", "owner", "group", "mode"}
+            source, dest = fields.get("src"), fields.get("dest")
+            if unknown or not isinstance(source, str) or not isinstance(dest, (str, type(None))):
+                raise InvalidInput(f"{what} item {item!r} must be a path, or a mapping of src, dest, owner, group and mode")
             source = inner_path(source, what)
-            found.append(Shared(source, inner_path(dest or source, what), folder))
+            mode = octal(fields.get("mode"), f"{what} mode") or 0o755
+            owner, group = str(fields.get("owner") or ""), str(fields.get("group") or "")
+            found.append(Shared(source, inner_path(dest or source, what), folder, owner, group, mode))
     for one in found:
         for other in found:
             if one is not other and (one.dest == other.dest or other.dest.startswith(one.dest + "/")):
@@ -128,6 +152,8 @@ def hash_files(paths: t.Sequence[str], advance: t.Callable[[int], None] = lambda
 
 
 def _normal_mode(mode: int, rules: Rules) -> int:
+    if rules.keep_all:
+        return stat.S_IMODE(mode)
     executable = bool(mode & stat.S_IXUSR)
     if rules.file_mode is None:
         return 0o755 if executable else 0o644
@@ -156,7 +182,7 @@ class Walker:
         self.files: list[Found] = []
         self.others: list[Entry] = []
         self.hidden = 0  # names of the source that a shared path covers
-        self._excluded = _exclusion([*ALWAYS_EXCLUDED, *rules.exclude])
+        self._excluded = _exclusion([*(() if rules.keep_all else ALWAYS_EXCLUDED), *rules.exclude])
         self._covered = {shared.dest for shared in rules.shared}
 
     def walk(self) -> None:
@@ -176,11 +202,12 @@ class Walker:
                 continue
             if item.is_symlink():
                 target = os.readlink(item.path)
-                if leads_out(path, target):
+                if leads_out(path, target) and not self.rules.keep_all:
                     raise Refused(f"{path} in the source is a link that leads out of it ({target}); exclude it, share it, or replace it by a copy")
                 self.others.append(Entry(path, "l", 0o777, 0, target))
             elif item.is_dir():
-                self.others.append(Entry(path, "d", self.rules.dir_mode or 0o755, 0, ""))
+                mode = stat.S_IMODE(item.stat(follow_symlinks=False).st_mode) if self.rules.keep_all else self.rules.dir_mode or 0o755
+                self.others.append(Entry(path, "d", mode, 0, ""))
                 self._folder(item.path, path + "/")
             elif item.is_file():
                 seen = item.stat(follow_symlinks=False)

@@ -1,0 +1,162 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of ``release_stage``; what it says to the host is in ``plugin_utils/_conversation.py``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import socket
+import tempfile
+import typing as t
+
+from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error
+from ansible_collections.runbook.ops.plugins.module_utils._release import receive
+from ansible_collections.runbook.ops.plugins.module_utils._release.cache import Cache
+from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
+from ansible_collections.runbook.ops.plugins.module_utils._release.source import resolve_source
+from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
+from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
+from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import walk_once
+
+display = Display()
+MODULE = "runbook.ops.release_stage"
+
+
+class _HostSaidNo(Exception):
+    """The module failed on the host; its result is the task's."""
+
+    def __init__(self, result: dict[str, t.Any]) -> None:
+        super().__init__(result.get("msg"))
+        self.result = result
+
+
+class ActionModule(ActionBase):
+    TRANSFERS_FILES = True
+    _supports_check_mode = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        self._vars = task_vars or {}
+        options = self._options()
+        try:
+            if options["remote_src"] or options["transfer"]:
+                return self._module(options)
+            result.update(self._stage(options))
+        except _HostSaidNo as no:
+            result.update(no.result)
+        except RunbookError as error:
+            result.update(failed=True, msg=error.message, **error.result)
+        except OSError as error:
+            result.update(failed=True, msg=f"on the controller: {describe_os_error(error)}")
+        finally:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result
+
+    def _options(self) -> dict[str, t.Any]:
+        rules = STAGE.to_kwargs()
+        checked = ArgumentSpecValidator(rules.pop("argument_spec"), **rules).validate(self._task.args)
+        if checked.errors:
+            raise AnsibleActionFail(f"release_stage: {'; '.join(checked.error_messages)}")
+        return t.cast("dict[str, t.Any]", checked.validated_parameters)
+
+    def _module(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        given = {key: value for key, value in options.items() if value is not None}
+        return t.cast("dict[str, t.Any]", self._execute_module(module_name=MODULE, module_args=given, task_vars=self._vars))
+
+    def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        rules = rules_from_options(options)
+        cache = Cache(options["cache_dir"]).root
+        src = options["src"]
+        source = resolve_source(
+            src=src and self._find(src),
+            url=options["url"],
+            checksum=options["checksum"],
+            cache_dir=options["cache_dir"],
+            max_bytes=options["max_size"] * 1_000_000,
+            timeout=options["timeout"],
+        )
+        # The worker's parent is the run, the task is the same for all hosts: together they name one walk.
+        walked = walk_once(source.path, rules, cache, f"{os.getppid()} {self._task._uuid}")
+        request = stage_request(options, rules, walked.manifest.root, socket.gethostname())
+        talk = Conversation(
+            _Host(self, options["path"]),
+            request,
+            source.path,
+            walked.manifest,
+            path=options["path"],
+            compress=options["compress"],
+            check_mode=self._task.check_mode,
+            diff=self._task.diff,
+        )
+        result = talk.run()
+        if walked.hidden:
+            result["notes"].append(f"{walked.hidden} names of the source are hidden by shared paths and were not staged")
+        return result
+
+    def _find(self, src: str) -> str:
+        """``src`` as playbooks mean it: absolute, or beside the role or playbook; never the current working folder."""
+        expanded = os.path.expanduser(src)
+        if os.path.isabs(expanded):
+            return expanded
+        return t.cast(str, self._loader.path_dwim_relative_stack(self._task.get_search_path(), "files", expanded))
+
+
+class _Host:
+    """One host, reached by the task's own connection, with its privilege escalation."""
+
+    def __init__(self, action: ActionModule, path: str) -> None:
+        self._action, self._path = action, path
+        self._python = self._folder = ""
+
+    def ask(self, message: str) -> dict[str, t.Any]:
+        action = self._action
+        reply = action._execute_module(module_name=MODULE, module_args={"path": self._path, "transfer": message}, task_vars=action._vars)
+        reply.pop("invocation", None)
+        if reply.get("failed") or reply.get("unreachable"):
+            raise _HostSaidNo(reply)
+        return t.cast("dict[str, t.Any]", reply)
+
+    def prepare(self, python: str, folder: str, receive_file: t.Callable[[str], object]) -> None:
+        self._python, self._folder, self._receive_file = python, folder, receive_file
+
+    def say(self, line: str) -> None:
+        display.display(f"[{self._action._vars.get('inventory_hostname')}] {line}")
+
+    def put(self, upload: bytes) -> None:
+        action = self._action
+        become = action._connection.become
+        if not action._connection.has_pipelining or (become is not None and not action._is_pipelining_enabled("new")):
+            self._put_file(upload)
+            return
+        with open(receive.__file__, encoding="utf-8") as stream:
+            script = stream.read()
+        command = shlex.join([self._python, "-c", script, self._folder])
+        done = action._low_level_execute_command(command, in_data=upload)
+        if done["rc"] == 255 and "receive:" not in done["stderr"]:
+            raise AnsibleConnectionFailure(f"the connection broke while files were sent ({_last(done['stderr'])}); run the deploy again, what arrived is kept")
+        if done["rc"] != 0:
+            raise RunbookError(f"the host could not store an upload: {_last(done['stderr']) or _last(done['stdout'])}; run the deploy again, what arrived is kept")
+
+    def _put_file(self, upload: bytes) -> None:
+        """Where a command's input can't carry data (no pipelining): a file, read by the module."""
+        action = self._action
+        folder = action._connection._shell.tmpdir or action._make_tmp_path()
+        remote = action._connection._shell.join_path(folder, "upload")
+        with tempfile.NamedTemporaryFile() as local:
+            local.write(upload)
+            local.flush()
+            action._transfer_file(local.name, remote)
+        action._fixup_perms2((folder, remote), execute=False)
+        self._receive_file(remote)
+
+
+def _last(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""

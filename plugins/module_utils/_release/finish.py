@@ -1,0 +1,64 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``release_finish``: close a deploy in one call."""
+
+from __future__ import annotations
+
+import time
+import typing as t
+
+from .._common.errors import InvalidInput, Refused, RunbookError
+from .._common.runner import Run, describe_os_error
+from . import lock
+from .prune import release_prune
+from .site import Site
+from .store import LocalStore
+
+Result = t.Dict[str, t.Any]
+
+
+def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
+    """Close a deploy: prune, write its history line, give the lock back.
+
+    Trouble with pruning does not keep the history line from being written or the lock from being given back; it is
+    raised afterwards.
+    """
+    store = LocalStore(options["path"])
+    if not store.check_base():
+        raise Refused(f"{store.base} does not exist; there is no deploy to finish there, check path")
+    site = Site(store)
+    owner = options["lock_owner"]
+    lock.check(site, owner)
+    result: Result = {"changed": True, "removed": [], "kept": [], "plan": [], "unknown": [], "released": False}
+    trouble = ""
+    if options["prune"]:
+        try:
+            pruned = release_prune(options, run)
+            result.update({key: pruned[key] for key in ("removed", "kept", "plan", "unknown", "diff")})
+        except InvalidInput:
+            raise
+        except RunbookError as error:
+            trouble = error.message
+        except OSError as error:
+            trouble = describe_os_error(error)
+    if not run.check_mode:
+        with store.mutex():
+            result["released"] = _close(site, options)
+    if trouble:
+        raise RunbookError(f"the deploy is recorded and unlocked, but old releases could not be pruned: {trouble}", **result)
+    return result
+
+
+def _close(site: Site, options: t.Mapping[str, t.Any]) -> bool:
+    took = None if options["started"] is None else round(max(0.0, time.time() - options["started"]), 1)
+    facts = {str(key): value for key, value in options["details"].items() if value not in (None, "")}
+    site.note("deploy", release=options["release"], outcome=options["outcome"], by=options["by"], duration_s=took, **_free(facts))
+    owner = options["lock_owner"]
+    return bool(owner) and lock.release(site, owner) is not None
+
+
+def _free(facts: Result) -> Result:
+    """Details under names that the history line does not use itself."""
+    own = ("time", "event", "release", "outcome", "by", "duration_s")
+    return {f"detail_{key}" if key in own else key: value for key, value in facts.items()}

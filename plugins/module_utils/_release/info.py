@@ -1,0 +1,66 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is known of a site's releases; changes nothing."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+import typing as t
+
+from .._common.errors import Refused
+from .._common.runner import Run
+from . import clock, journal, lock
+from .site import RELEASES, Record, Site
+from .store import LocalStore
+from .verify import verify_tree
+
+
+def info(store: LocalStore, *, verify: bool = False, history: int = 20) -> dict[str, t.Any]:
+    """Releases (oldest first) with state, size, age and metadata, what is current and previous, the lock and the history."""
+    site = Site(store)
+    if not store.check_base():
+        return {"exists": False, "current": None, "previous": None, "releases": [], "unknown": [], "lock": None, "history": [], "interrupted": None, "problem": ""}
+    problem, current = "", None
+    try:
+        current = site.current()
+    except Refused as error:
+        problem = error.message
+    records = site.records()
+    held = lock.holder(site)
+    rows = [_row(site, store, record, verify) for record in records.values()]
+    if current and current not in records:
+        problem = f"current points to {current}, of which there is no record; stage and swap to a new release"
+    return {
+        "exists": True,
+        "current": current,
+        "previous": site.previous(records, current),
+        "releases": rows,
+        "unknown": [name for name in store.names(RELEASES) if name not in records],
+        "lock": held.to_dict() if held else None,
+        "history": site.history(history),
+        "interrupted": journal.in_progress(site),
+        "problem": problem,
+    }
+
+
+def _row(site: Site, store: LocalStore, record: Record, verify: bool) -> dict[str, t.Any]:
+    row = dataclasses.asdict(record)
+    row["age_seconds"] = max(0, int(time.time() - clock.seconds(record.created)))
+    row["path"] = store.absolute(f"{RELEASES}/{record.id}")
+    row["complete"] = record.state != "staging" and site.exists(record.id)
+    if verify and row["complete"]:
+        manifest = site.manifest(record.id)
+        if manifest is None:
+            row["verified"], row["problem"] = False, "it has no manifest"
+        else:
+            drift, _stamp = verify_tree(row["path"], manifest)
+            row["verified"] = not drift
+            row.update(drifted=drift.drifted, missing=drift.missing, extra=drift.extra)
+    return row
+
+
+def release_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+    """The module's use case."""
+    return {"changed": False, **info(LocalStore(options["path"]), verify=options["verify"], history=options["history"])}

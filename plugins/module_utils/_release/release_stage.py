@@ -1,0 +1,45 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``release_stage`` on the host: a message of the controller, or a source that the host has or downloads itself."""
+
+from __future__ import annotations
+
+import socket
+
+from .._common.errors import InvalidInput
+from .._common.runner import Run
+from .stage import Stager, answer
+from .stage_plan import Options, Result, finish_stage, predict_stage, rules_from_options, stage_request
+from .store import LocalStore
+from .walk import manifest_of
+
+
+def stage(options: Options, run: Run) -> Result:
+    """Stage a release; see ``Stager`` for the conversation and its result."""
+    store = LocalStore(options["path"])
+    if options["transfer"]:
+        return answer(store, options["transfer"], run.check_mode)
+    if not options["remote_src"] and options["src"]:
+        raise InvalidInput("src is on the controller, so release_stage must run as a task there; use remote_src: true for a source on the host")
+    rules = rules_from_options(options)
+    from .source import resolve_source  # tarfile, ssl and more: loaded only where a source is unpacked
+
+    source = resolve_source(
+        src=options["src"],
+        url=options["url"],
+        checksum=options["checksum"],
+        cache_dir=options["cache_dir"],
+        max_bytes=options["max_size"] * 1_000_000,
+        timeout=options["timeout"],
+    )
+    manifest = manifest_of(source.path, rules)
+    stager = Stager(store, stage_request(options, rules, manifest.root, socket.gethostname()), run.check_mode)
+    reply = stager.offer("")
+    if "done" in reply:
+        return finish_stage(reply["done"], run.diff, None)
+    with stager._alone():
+        accepted = stager.accept(manifest)
+    if run.check_mode:
+        return predict_stage(options["path"], stager.request, manifest.total_bytes, len(manifest.files), accepted, run.diff)
+    return finish_stage(stager.build(source.path)["done"], run.diff, accepted)

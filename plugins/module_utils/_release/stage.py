@@ -1,0 +1,397 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make a release complete and verified on a host: the host's half of the conversation with the controller.
+
+1. ``offer``: the controller names the release's root digest and its subtrees; the host answers which subtrees no
+   release of its has.
+2. ``detail``: the controller describes those; the host knows the whole manifest now and answers which files it lacks.
+3. the files arrive (``receive``), in as many uploads as it takes; an interrupted upload keeps what had arrived.
+4. ``build``: the host builds the tree from uploads and hard links, hashes every file and records the release as ready.
+
+A host that has all the content goes from the offer to the end in one call. With ``remote_src`` there is no
+conversation: the source is walked on the host itself.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import ctypes
+import dataclasses
+import io
+import json
+import os
+import shutil
+import sys
+import typing as t
+import zlib
+
+from .._common.errors import InvalidInput, Refused, RunbookError
+from .._common.files import fsync_folder
+from . import clock, journal, lock
+from .build import Builder, Built, Known, Owner, check_space
+from .manifest import SHORT, Changes, Entry, Manifest, compare
+from .receive import receive
+from .site import RELEASES, SHARED, Record, Site, release_id
+from .store import STATE, LocalStore
+from .verify import verify_tree
+from .walk import Shared
+
+
+@dataclasses.dataclass
+class Request:
+    """What to stage and how. ``reuse_current``: when the current release has the same content, answer with it instead."""
+
+    release: str
+    root: str
+    shared: tuple[Shared, ...] = ()
+    owner: str | None = None
+    group: str | None = None
+    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
+    hardlink: bool = True
+    reuse_current: bool = False
+    by: str = ""
+    lock_owner: str | None = None
+    lock: dict[str, t.Any] | None = None  # acquire it first: where, ttl, take_over
+
+    def to_wire(self) -> dict[str, t.Any]:
+        return {**dataclasses.asdict(self), "shared": [dataclasses.astuple(item) for item in self.shared]}
+
+    @classmethod
+    def from_wire(cls, data: t.Mapping[str, t.Any]) -> Request:
+        return cls(**{**data, "shared": tuple(Shared(*item) for item in data["shared"])})
+
+
+def pack_message(message: t.Mapping[str, t.Any]) -> str:
+    """A message as text that survives any transport."""
+    return base64.b64encode(zlib.compress(json.dumps(message, separators=(",", ":")).encode(), 6)).decode()
+
+
+def unpack_message(text: str) -> dict[str, t.Any]:
+    return t.cast("dict[str, t.Any]", json.loads(zlib.decompress(base64.b64decode(text))))
+
+
+class Stager:
+    """Stages one release on this host."""
+
+    def __init__(self, store: LocalStore, request: Request, check_mode: bool = False) -> None:
+        self.store, self.site, self.request, self.check_mode = store, Site(store), request, check_mode
+        self.release = release_id(request.release)
+        self.incoming = f"{STATE}/incoming/{self.release}"
+        self.blobs = store.absolute(f"{self.incoming}/blobs")
+        self.tree = store.absolute(f"{self.incoming}/tree")
+        self.owner = Owner.named(request.owner, request.group)
+        self.notes: list[str] = []
+
+    # -- 1 ------------------------------------------------------------------------------------------------------
+
+    def offer(self, digests: str) -> dict[str, t.Any]:
+        """Answer ``done`` with a result, or the indexes of the unknown subtrees (``digests``: SHORT bytes each, hex)."""
+        with self._alone():
+            settled = self._settled()
+            if settled:
+                return {"done": settled}
+            known = self._known_trees()
+            size = SHORT * 2
+            asked = [digests[start : start + size] for start in range(0, len(digests), size)]
+            missing = [index for index, digest in enumerate(asked) if digest not in known]
+            return {"missing": missing, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
+
+    def _settled(self) -> dict[str, t.Any] | None:
+        """What can be said without looking at the content; also takes the lock and recovers an interrupted swap."""
+        self.store.check_base()
+        recovered = journal.recover(self.site, self.check_mode)
+        if recovered:
+            self.notes.append(recovered)
+        self._lock()
+        self._check_shared()
+        records = self.site.records()
+        record = records.get(self.release)
+        if record is None and self.site.exists(self.release):
+            raise Refused(f"{self.store.absolute(RELEASES)}/{self.release} exists but has no record, something else made it; choose another release id or move it away")
+        if record and record.state == "bad":
+            raise Refused(f"release {self.release} was marked bad ({record.reason}); stage under a new id")
+        if record and record.state != "staging":
+            if record.source_root != self.request.root:
+                raise Refused(f"release {self.release} exists with other content; stage under a new id, a release is never edited")
+            return self._result(record, False)
+        if self.request.reuse_current:
+            current = records.get(self.site.current() or "")
+            if current and current.source_root == self.request.root and (current.owner, current.group) == self._owner_names():
+                return self._result(current, False)
+        return None
+
+    def _owner_names(self) -> tuple[str, str]:
+        return self.request.owner or "", self.request.group or ""
+
+    def _lock(self) -> None:
+        asked = self.request.lock
+        owner = self.request.lock_owner
+        if asked is None or not owner:
+            lock.check(self.site, owner)
+            return
+        _new, taken = lock.acquire(
+            self.site,
+            owner,
+            where=asked["where"],
+            ttl=asked["ttl"],
+            purpose=f"release {self.release}",
+            take_over=asked["take_over"],
+            check_mode=self.check_mode,
+        )
+        if taken:
+            self.notes.append(f"the lock was taken over from {taken.describe()}")
+
+    def _check_shared(self) -> None:
+        for item in self.request.shared:
+            path = f"{SHARED}/{item.source}"
+            found = self.store.stat(path)
+            kind = "folder" if item.folder else "file"
+            if found is None and not item.folder:
+                message = f"shared file {self.store.absolute(path)} does not exist; put it there first, then deploy again"
+                if not self.check_mode:
+                    raise Refused(message)
+                self.notes.append(message)
+            if found and found.kind not in (kind, "link"):
+                raise Refused(f"{self.store.absolute(path)} should be a shared {kind} but is a {found.kind}; correct the shared paths or move it away")
+
+    def _known_trees(self) -> set[str]:
+        known: set[str] = set()
+        for _release, manifest in self._known().manifests():
+            known.update(tree.digest[: SHORT * 2] for tree in manifest.trees.values())
+        return known
+
+    def _known(self) -> Known:
+        return Known(self.site, self.store, self.site.records())
+
+    # -- 2 ------------------------------------------------------------------------------------------------------
+
+    def detail(self, trees: t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]) -> dict[str, t.Any]:
+        """Learn the unknown subtrees (``{folder: [[name, kind, mode, size, digest], …]}``, a subfolder's digest being
+        its subtree's) and answer the sha256 of the files to send, with their total size in bytes."""
+        with self._alone():
+            manifest = self._assemble(trees)
+            return self.accept(manifest)
+
+    def accept(self, manifest: Manifest) -> dict[str, t.Any]:
+        """Check that there is room, record the release as being staged, and say what is lacking."""
+        known = self._known().find({entry.digest for entry in manifest.entries if entry.kind == "f"})
+        arrived = {name: name for name in (os.listdir(self.blobs) if os.path.isdir(self.blobs) else ())}
+        sizes = {entry.digest: entry.size for entry in manifest.entries if entry.kind == "f"}
+        waiting = self._harvestable(manifest)
+        lacking = [digest for digest in sizes if digest not in known and digest not in arrived and digest not in waiting]
+        to_send = sum(sizes[digest] for digest in lacking)
+        copies = manifest.total_bytes - sum(sizes.values())  # the same content at a second path is a copy
+        if not self.request.hardlink:
+            copies += sum(sizes[digest] for digest in known)
+        check_space(self.store, to_send + copies, len(manifest.entries))
+        reply: dict[str, t.Any] = {"lacking": lacking, "bytes": to_send, "resumed": len(arrived) + len(waiting)}
+        if self.check_mode:
+            reply["changes"] = dataclasses.asdict(self.changes(manifest))
+            return reply
+        for folder in (RELEASES, SHARED):
+            if self.store.stat(folder) is None:
+                self.store.make_folder(folder, 0o755)
+                self.owner.give(self.store.absolute(folder))
+        self._make_shared()
+        self.store.make_folder(f"{self.incoming}/blobs", 0o700)
+        self.store.write(f"{self.incoming}/manifest.json", manifest.to_json())
+        if self.site.record(self.release) is None:
+            owner, group = self._owner_names()
+            self.site.save(
+                Record(self.release, "staging", clock.now(), source_root=manifest.root, owner=owner, group=group, by=self.request.by)
+            )
+        return reply
+
+    def changes(self, manifest: Manifest) -> Changes:
+        """How the release differs from the current one."""
+        with contextlib.suppress(RunbookError):
+            current = self.site.current()
+            return compare(self.site.manifest(current) if current else None, manifest)
+        return compare(None, manifest)
+
+    def _assemble(self, trees: t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]) -> Manifest:
+        places: dict[str, tuple[Manifest, str]] = {}
+        for _release, manifest in self._known().manifests():
+            for folder, tree in manifest.trees.items():
+                places.setdefault(tree.digest, (manifest, folder))
+        entries: list[Entry] = []
+
+        def expand(folder: str, digest: str) -> None:
+            prefix = f"{folder}/" if folder else ""
+            if folder in trees:
+                for name, kind, mode, size, child in trees[folder]:
+                    entries.append(Entry(prefix + name, kind, mode, size, "" if kind == "d" else child))
+                    if kind == "d":
+                        expand(prefix + name, child)
+            elif digest in places:
+                manifest, old = places[digest]
+                cut = len(old) + 1 if old else 0
+                entries.extend(entry._replace(path=prefix + entry.path[cut:]) for entry in manifest.below(old))
+            else:
+                raise RunbookError(f"the controller did not describe the folder {folder or '/'} of release {self.release}; run the deploy again")
+
+        expand("", self.request.root)
+        manifest = Manifest.of(entries)
+        if manifest.root != self.request.root:
+            raise RunbookError(f"release {self.release} was described as {self.request.root} but is {manifest.root}; run the deploy again")
+        return manifest
+
+    def _make_shared(self) -> None:
+        for item in self.request.shared:
+            path = f"{SHARED}/{item.source}" if item.folder else os.path.dirname(f"{SHARED}/{item.source}")
+            if self.store.stat(path) is None:
+                self.store.make_folder(path, item.mode)
+                absolute = self.store.absolute(path)
+                Owner.named(item.owner or self.request.owner, item.group or self.request.group).give(absolute)
+
+    # -- 4 ------------------------------------------------------------------------------------------------------
+
+    def build(self, source: str | None = None) -> dict[str, t.Any]:
+        """Build, verify and record the release; or answer the sha256 that are still ``lacking``."""
+        with self._alone():
+            data = self.store.read(f"{self.incoming}/manifest.json")
+            if data is None:
+                raise RunbookError(f"nothing is being staged as {self.release} on {self.store.base}; run the deploy again")
+            manifest = Manifest.from_json(data)
+            if not self.site.exists(self.release):
+                built, drift_free = self._build_tree(manifest, source)
+                if built.lacking:
+                    return {"lacking": sorted(set(built.lacking)), "notes": self.notes}
+            else:
+                built, drift_free = Built(), False  # an interrupted run had it in place, but not verified there
+            return {"done": self._make_ready(manifest, built, drift_free)}
+
+    def _build_tree(self, manifest: Manifest, source: str | None) -> tuple[Built, bool]:
+        self._harvest(manifest)
+        known = self._known().find({entry.digest for entry in manifest.entries if entry.kind == "f"})
+        while True:
+            if os.path.isdir(self.tree):
+                shutil.rmtree(self.tree)
+            builder = Builder(self.tree, self.owner, known=known, blobs=self.blobs, source=source, hardlink=self.request.hardlink)
+            built = builder.build(manifest)
+            if built.lacking:
+                return built, False
+            drift, self._stamp = verify_tree(self.tree, manifest)
+            if not drift:
+                return built, True
+            spoilt = [path for path in drift.drifted if path in built.linked_from]
+            if not spoilt:
+                raise RunbookError(
+                    f"release {self.release} is incomplete ({drift.describe(len(manifest.entries))}); the source or the disk changed meanwhile, run the deploy again"
+                )
+            for path in spoilt:
+                digest = manifest.files[path].digest
+                self.notes.append(f"{built.linked_from[path]} is no longer what was staged there; it is sent anew")
+                known.pop(digest, None)
+            self._harvest(manifest)
+
+    def _harvestable(self, manifest: Manifest) -> set[str]:
+        """What an interrupted build had already moved out of the uploads."""
+        found = set()
+        if os.path.isdir(self.tree):
+            for entry in manifest.entries:
+                if entry.kind == "f":
+                    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                        seen = os.lstat(f"{self.tree}/{entry.path}")
+                        if seen.st_nlink == 1 and seen.st_size == entry.size:
+                            found.add(entry.digest)
+        return found
+
+    def _harvest(self, manifest: Manifest) -> None:
+        """Move the files of an interrupted build back to the uploads; they are hashed again in the new one."""
+        if not os.path.isdir(self.tree):
+            return
+        os.makedirs(self.blobs, 0o700, exist_ok=True)
+        for entry in manifest.entries:
+            if entry.kind == "f":
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                    path = f"{self.tree}/{entry.path}"
+                    seen = os.lstat(path)
+                    if seen.st_nlink == 1 and seen.st_size == entry.size:
+                        os.rename(path, f"{self.blobs}/{entry.digest}")
+
+    def _make_ready(self, manifest: Manifest, built: Built, verified: bool) -> dict[str, t.Any]:
+        place = self.store.absolute(f"{RELEASES}/{self.release}")
+        if not verified:
+            drift, self._stamp = verify_tree(place, manifest)
+            if drift:
+                raise RunbookError(
+                    f"release {self.release} is incomplete ({drift.describe(len(manifest.entries))}); remove it with release_prune and deploy again"
+                )
+        self.site.save_manifest(self.release, manifest)
+        record = self.site.record(self.release) or Record(self.release, "staging", clock.now())
+        if verified:
+            _flush(self.tree)
+            os.rename(self.tree, place)
+            fsync_folder(os.path.dirname(place))
+        owner, group = self._owner_names()
+        record.state, record.root, record.source_root = "ready", manifest.root, manifest.root
+        record.files, record.bytes = len(manifest.files), manifest.total_bytes
+        record.owner, record.group, record.metadata = owner, group, dict(self.request.metadata)
+        record.by, record.stamp = self.request.by, self._stamp
+        self.site.save(record)
+        changes = self.changes(manifest)
+        self.site.note("staged", release=self.release, root=manifest.root, files=record.files, bytes=record.bytes, by=self.request.by)
+        self.store.remove_tree(self.incoming)
+        result = self._result(record, True)
+        result.update(linked_files=built.linked, copied_files=built.copied, received_files=built.moved, changes=dataclasses.asdict(changes))
+        return result
+
+    def _result(self, record: Record, changed: bool) -> dict[str, t.Any]:
+        current = None
+        with contextlib.suppress(Refused):
+            current = self.site.current()
+        return {
+            "changed": changed,
+            "release": record.id,
+            "state": "live" if record.id == current else record.state,
+            "release_path": self.store.absolute(f"{RELEASES}/{record.id}"),
+            "root": record.root,
+            "files": record.files,
+            "bytes": record.bytes,
+            "current": current,
+            "notes": self.notes,
+        }
+
+    @contextlib.contextmanager
+    def _alone(self) -> t.Iterator[None]:
+        if self.check_mode:
+            yield
+            return
+        if not self.store.check_base():
+            self.store.make_folder("", 0o755)
+            self.owner.give(self.store.base)
+        with self.store.mutex():
+            yield
+
+
+def _flush(folder: str) -> None:
+    """Have the file system of ``folder`` write its data before names point to it (``syncfs(2)``)."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        ctypes.CDLL(None).syncfs(fd)
+    except (OSError, AttributeError):
+        os.sync()
+    finally:
+        os.close(fd)
+
+
+def answer(store: LocalStore, text: str, check_mode: bool) -> dict[str, t.Any]:
+    """Serve one message of the controller. The messages are those of ``Stager``'s methods."""
+    message = unpack_message(text)
+    step = message["step"]
+    stager = Stager(store, Request.from_wire(message["request"]), check_mode)
+    if step == "offer":
+        return stager.offer(message["digests"])
+    if step == "detail":
+        return stager.detail(message["trees"])
+    if step == "receive_file":
+        with open(message["file"], "rb") as stream:
+            return {"received": receive(stream, stager.blobs)}
+    if step == "build":
+        if message.get("upload"):
+            receive(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(message["upload"]))), stager.blobs)
+        return stager.build()
+    raise InvalidInput(f"unknown step {step!r}; the controller and the host run different versions of the collection")

@@ -1,0 +1,182 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Make another release current: forward, back, or away."""
+
+from __future__ import annotations
+
+import dataclasses
+import typing as t
+
+from .._common.errors import InvalidInput, Refused
+from .._common.runner import Run
+from . import journal, lock
+from .clock import now
+from .manifest import Manifest, compare
+from .site import CURRENT, RELEASES, Record, Site, release_id
+from .store import LocalStore
+from .verify import Scan, verify_tree
+from .walk import Rules, manifest_of
+
+PREVIOUS, NONE = "previous", "none"
+
+
+@dataclasses.dataclass
+class Request:
+    """What to make current and why. ``verify``: ``full`` hashes every file, ``auto`` hashes when any inode changed
+    since all were hashed last."""
+
+    release: str
+    reason: str = ""
+    mark_bad: bool = False
+    adopt_directory: bool = False
+    verify: str = "auto"
+    by: str = ""
+    lock_owner: str | None = None
+
+
+def _target(site: Site, request: Request, records: dict[str, Record], current: str | None) -> str | None:
+    if request.release == NONE:
+        return None
+    if request.release == PREVIOUS:
+        found = site.previous(records, current)
+        if not found:
+            there = ", ".join(records) or "none"
+            raise Refused(
+                f"no good release precedes {current or 'an empty current'} on {site.store.base}; nothing was changed. Releases known: {there}; name one to swap to it"
+            )
+        return found
+    return release_id(request.release)
+
+
+def _refuse_unfit(site: Site, target: str, records: dict[str, Record]) -> Record:
+    record = records.get(target)
+    if record is None:
+        known = ", ".join(records) or "none"
+        raise Refused(f"release {target} is not known on {site.store.base} (known: {known}); stage it first")
+    if record.state == "staging":
+        raise Refused(f"release {target} is not ready, its staging was not completed; run the deploy again to resume, or remove it with release_prune")
+    if record.state == "bad":
+        raise Refused(f"release {target} is marked bad ({record.reason or 'no reason given'}); stage a fixed one under a new id")
+    if not site.exists(target):
+        raise Refused(f"{site.store.base}/{RELEASES}/{target} is missing although its record says {record.state}; stage it again or name another release")
+    return record
+
+
+def prove(site: Site, store: LocalStore, record: Record, mode: str, check_mode: bool) -> bool:
+    """Refuse a release that is no longer what was staged. Returns whether every byte was hashed for that."""
+    root = store.absolute(f"{RELEASES}/{record.id}")
+    if mode == "auto" and record.stamp and Scan(root).stamp() == record.stamp:
+        return False
+    manifest = site.manifest(record.id)
+    if manifest is None:
+        raise Refused(f"release {record.id} has no manifest, so nothing can prove that it is whole; stage it again")
+    drift, stamp = verify_tree(root, manifest)
+    if drift:
+        raise Refused(
+            f"release {record.id} in {root} is not what was staged ({drift.describe(len(manifest.entries))}); stage a new release, or look with release_info verify: true",
+            drifted=drift.drifted[:100],
+            missing=drift.missing[:100],
+            extra=drift.extra[:100],
+        )
+    if not check_mode:
+        record.stamp = stamp
+        site.save(record)
+    return True
+
+
+def _manifest(site: Site, release: str | None) -> Manifest | None:
+    return site.manifest(release) if release else None
+
+
+def swap(store: LocalStore, request: Request, check_mode: bool = False) -> dict[str, t.Any]:
+    """Make ``request.release`` current. Returns ``changed``, ``before``, ``after``, ``recovered``, ``atomic``, and a ``diff``."""
+    if not store.check_base():
+        raise Refused(f"{store.base} does not exist; stage a release there first")
+    if check_mode:
+        return _swap(Site(store), store, request, True)
+    with store.mutex():
+        return _swap(Site(store), store, request, False)
+
+
+def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> dict[str, t.Any]:
+    lock.check(site, request.lock_owner)
+    recovered = journal.recover(site, check_mode)
+    adopted = ""
+    found = store.stat(CURRENT)
+    if found and found.kind == "folder" and request.adopt_directory:
+        if request.release in (PREVIOUS, NONE):
+            raise InvalidInput("adopt_directory needs a release to put in the folder's place; name it")
+        adopted = f"adopted_{now().replace('-', '').replace(':', '').replace('T', '_').rstrip('Z')}"
+        current = None
+    else:
+        current = site.current()
+    records = site.records()
+    target = _target(site, request, records, current)
+    result: dict[str, t.Any] = {"before": adopted or current, "after": target, "recovered": recovered, "atomic": True, "verified": False}
+    if target == current and not adopted:
+        if request.mark_bad:
+            raise Refused(f"release {target} is current and can't be marked bad while it is served; swap to another one with mark_bad: true")
+        return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
+    if target is not None:
+        result["verified"] = prove(site, store, _refuse_unfit(site, target, records), request.verify, check_mode)
+    result["changed"] = True
+    result["diff"] = _diff(site, current, target)
+    going_back = target is not None and current is not None and target in site.ancestors(current, records)
+    result["rolled_back"] = going_back
+    result["msg"] = f"{current or 'nothing'} -> {target or 'nothing'} on {store.base}"
+    if check_mode:
+        return result
+    step = journal.Step(target, current, request.reason, request.mark_bad, adopted, request.by)
+    journal.begin(site, step)
+    if adopted:
+        _record_adopted(site, store, adopted, request.by)
+    result["atomic"] = journal.take(site, step)
+    journal.finish(site, step)
+    return result
+
+
+def _record_adopted(site: Site, store: LocalStore, adopted: str, by: str) -> None:
+    """Give the folder at ``current`` a record and a manifest before it is moved, so that it can be swapped back to like any release."""
+    manifest = manifest_of(store.absolute(CURRENT), Rules(keep_all=True))
+    site.save_manifest(adopted, manifest)
+    site.save(
+        Record(
+            adopted,
+            "retired",
+            now(),
+            root=manifest.root,
+            source_root=manifest.root,
+            files=len(manifest.files),
+            bytes=manifest.total_bytes,
+            reason="adopted: was a real folder at current",
+            by=by,
+        )
+    )
+
+
+def _diff(site: Site, before: str | None, after: str | None) -> dict[str, str]:
+    lines = [f"{CURRENT} -> {RELEASES}/{before}" if before else f"{CURRENT}: absent"]
+    new = [f"{CURRENT} -> {RELEASES}/{after}" if after else f"{CURRENT}: absent"]
+    one, other = _manifest(site, before), _manifest(site, after)
+    if one and other:
+        changes = compare(one, other)
+        new += [f"+ {path}" for path in changes.added[:200]]
+        new += [f"~ {path}" for path in changes.changed[:200]]
+        new += [f"- {path}" for path in changes.removed[:200]]
+    name = f"{site.store.base}/{CURRENT}"
+    return {"before_header": name, "after_header": name, "before": "\n".join(lines) + "\n", "after": "\n".join(new) + "\n"}
+
+
+def release_swap(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+    """The module's use case."""
+    request = Request(
+        release=options["release"],
+        reason=options["reason"],
+        mark_bad=options["mark_bad"],
+        adopt_directory=options["adopt_directory"],
+        verify=options["verify"],
+        by=options["by"],
+        lock_owner=options["lock_owner"],
+    )
+    return swap(LocalStore(options["path"]), request, run.check_mode)

@@ -1,0 +1,119 @@
+#!/usr/bin/python
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_swap
+short_description: Make another release current
+version_added: 0.1.0
+description:
+  - Points C(current) to another release by one atomic rename, forward or back.
+  - Refuses a release that was not staged completely, that was marked bad, or whose files are no longer what was staged.
+  - A run that was killed is finished or undone by the next call of any release module, which says so in RV(recovered).
+extends_documentation_fragment:
+  - runbook.ops._attributes
+  - runbook.ops._attributes.full
+  - runbook.ops._attributes.actiongroup_release
+author:
+  - runbook.ops contributors (@runbook-ops)
+options:
+  path:
+    description:
+      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
+      - Must be absolute and not a folder of the system.
+    type: path
+    required: true
+  release:
+    description:
+      - The id of a release, or V(previous) for the good release that was current before this one.
+      - V(none) takes the link away. That is the way back from a site's first release.
+    type: str
+    required: true
+  reason:
+    description:
+      - Why, for the history.
+    type: str
+    default: ''
+  mark_bad:
+    description:
+      - Whether to mark the release that is replaced as bad, so that nothing returns to it by itself.
+    type: bool
+    default: false
+  adopt_directory:
+    description:
+      - When C(current) is a real folder, keep it as a release of its own instead of refusing.
+    type: bool
+    default: false
+  verify:
+    description:
+      - V(auto) hashes the release's files when any of them was touched since they were hashed last, V(full) always.
+    type: str
+    choices: [auto, full]
+    default: auto
+  lock_owner:
+    description:
+      - Who this run is, as given to M(runbook.ops.release_lock).
+      - Without it, or with another name, the module refuses to work on a site that somebody holds the lock of.
+    type: str
+  by:
+    description:
+      - Who does this, for the history.
+    type: str
+    default: ''
+"""
+
+EXAMPLES = r"""
+- name: Make the staged release current
+  runbook.ops.release_swap:
+    path: /srv/www.example.com
+    release: 20261121_101500
+
+- name: Go back, and never return to this one
+  runbook.ops.release_swap:
+    path: /srv/www.example.com
+    release: previous
+    mark_bad: true
+    reason: checkout answers 500
+"""
+
+RETURN = r"""
+before:
+  description: The release that was current, V(null) when there was none.
+  returned: success
+  type: str
+after:
+  description: The release that is current now, or would be.
+  returned: success
+  type: str
+rolled_back:
+  description: Whether the new release had been current before the old one.
+  returned: when something changed
+  type: bool
+atomic:
+  description: Whether C(current) was at no time missing. Only adopting a folder on an old kernel is not atomic.
+  returned: success
+  type: bool
+verified:
+  description: Whether every file was hashed for this swap.
+  returned: success
+  type: bool
+recovered:
+  description: What an interrupted earlier run had left and how it was put right. Empty when there was nothing.
+  returned: success
+  type: str
+"""
+
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
+from ansible_collections.runbook.ops.plugins.module_utils._release.swap import release_swap
+from ansible_collections.runbook.ops.plugins.module_utils._release.options import SWAP
+
+
+def main() -> None:
+    run_module(SWAP, release_swap)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half of staging: describe the release, send what the host lacks, have it built."""
+
+from __future__ import annotations
+
+import base64
+import typing as t
+
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
+from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest, Tree
+from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request, pack_message
+from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import Result, finish_stage, predict_stage
+
+from ._upload import Uploads
+
+# A host may find that an earlier release's file was spoilt and ask again; more rounds than this mean something else.
+ROUNDS = 4
+
+
+class Host(t.Protocol):
+    """What the conversation needs of a host: messages answered by the module, and a way for bytes."""
+
+    def ask(self, message: str) -> dict[str, t.Any]: ...
+    def prepare(self, python: str, folder: str, receive_file: t.Callable[[str], object]) -> None: ...
+    def put(self, upload: bytes) -> None: ...
+    def say(self, line: str) -> None: ...
+
+
+class Conversation:
+    """Stages one release on one host."""
+
+    def __init__(self, host: Host, request: Request, source: str, manifest: Manifest, *, path: str, compress: str, check_mode: bool, diff: bool) -> None:
+        self.host, self.request, self.source, self.manifest = host, request, source, manifest
+        self.path, self.compress, self.check_mode, self.diff = path, compress, check_mode, diff
+        self.sent_bytes = 0
+        self.sent_files = 0
+        self.notes: list[str] = []
+
+    def _ask(self, step: str, **more: t.Any) -> dict[str, t.Any]:
+        message = pack_message({"step": step, "request": self.request.to_wire(), **more})
+        self.sent_bytes += len(message)
+        reply = self.host.ask(message)
+        for note in reply.get("notes") or reply.get("done", {}).get("notes") or ():
+            if note not in self.notes:
+                self.notes.append(note)
+        return reply
+
+    def run(self) -> Result:
+        folders = sorted(self.manifest.trees)
+        digests = "".join(self.manifest.trees[folder].digest[: SHORT * 2] for folder in folders)
+        reply = self._ask("offer", digests=digests)
+        if "done" in reply:
+            return self._result(finish_stage(reply["done"], self.diff, None))
+        self.host.prepare(reply["python"], reply["incoming"], lambda file: self._ask("receive_file", file=file))
+        trees = {folders[index]: self._describe(folders[index]) for index in reply["missing"]}
+        accepted = self._ask("detail", trees=trees)
+        if self.check_mode:
+            size, files = self.manifest.total_bytes, len(self.manifest.files)
+            return self._result(predict_stage(self.path, self.request, size, files, accepted, self.diff), predicted=True)
+        lacking = accepted["lacking"]
+        for _round in range(ROUNDS):
+            reply = self._ask("build", upload=self._send(lacking))
+            if "done" in reply:
+                return self._result(finish_stage(reply["done"], self.diff, accepted))
+            lacking = reply["lacking"]
+        raise RunbookError(f"the host still lacks {len(lacking)} files after {ROUNDS} rounds; look at its disk and run the deploy again")
+
+    def _describe(self, folder: str) -> list[list[t.Any]]:
+        tree: Tree = self.manifest.trees[folder]
+        cut = len(folder) + 1 if folder else 0
+        return [
+            [entry.path[cut:], entry.kind, entry.mode, entry.size, self.manifest.trees[entry.path].digest if entry.kind == "d" else entry.digest]
+            for entry in tree.children
+        ]
+
+    def _send(self, lacking: t.Sequence[str]) -> str:
+        """Send files ahead, or return them as text for the next message when they are few."""
+        uploads = Uploads(self.source, self.manifest, lacking, self.compress)
+        self.sent_files += uploads.files
+        inline = uploads.inline()
+        if inline is not None:
+            return base64.b64encode(inline).decode()
+        progress = Progress(f"staging {self.request.release}", self.host.say, files=uploads.files, size=uploads.size)
+        uploads.send(self.host.put, progress)
+        self.sent_bytes += uploads.sent_bytes
+        return ""
+
+    def _result(self, result: Result, predicted: bool = False) -> Result:
+        if not predicted:
+            result["sent_bytes"], result["sent_files"] = self.sent_bytes, self.sent_files
+        result["notes"] = self.notes
+        return result

@@ -1,0 +1,102 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller walks and hashes a source once, however many hosts a task runs for."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import time
+import typing as t
+
+from ansible_collections.runbook.ops.plugins.module_utils._common.files import write_atomic
+from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
+from ansible_collections.runbook.ops.plugins.module_utils._release.walk import Rules, Walker, complete, hash_files
+
+# A file that was changed this shortly (seconds) before it was hashed may change again within the same clock tick
+# and is hashed again next time, as git treats "racily clean" files.
+RACY = 2.0
+KEEP_WALKS = 3600.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Walked:
+    """A source's manifest and how many of its names shared paths hide."""
+
+    manifest: Manifest
+    hidden: int
+
+
+def walk_once(source: str, rules: Rules, cache: str, run: str) -> Walked:
+    """The manifest of ``source``; computed by the first of the processes that ask with the same ``run``, read by the others."""
+    folder = os.path.join(cache, "walks")
+    os.makedirs(folder, 0o700, exist_ok=True)
+    asked = json.dumps([os.path.realpath(source), run, dataclasses.asdict(rules)], sort_keys=True)
+    name = os.path.join(folder, hashlib.sha256(asked.encode("utf-8", "surrogateescape")).hexdigest())
+    with _alone(f"{name}.lock"):
+        try:
+            with open(name, "rb") as stream:
+                hidden = int(stream.readline())
+                return Walked(Manifest.from_json(stream.read()), hidden)
+        except FileNotFoundError:
+            pass
+        walked = _walk(source, rules, cache)
+        write_atomic(name, f"{walked.hidden}\n".encode() + walked.manifest.to_json())
+    _forget_old(folder)
+    return walked
+
+
+@contextlib.contextmanager
+def _alone(path: str) -> t.Iterator[None]:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(fd)
+
+
+def _walk(source: str, rules: Rules, cache: str) -> Walked:
+    walker = Walker(source, rules)
+    walker.walk()
+    folder = os.path.join(cache, "hashes")
+    os.makedirs(folder, 0o700, exist_ok=True)
+    memory = os.path.join(folder, hashlib.sha256(os.path.realpath(source).encode("utf-8", "surrogateescape")).hexdigest())
+    known = _remembered(memory)
+    digests: dict[str, str] = {}
+    fresh = []
+    for found in walker.files:
+        row = known.get(found.path)
+        if row and tuple(row[:4]) == found.stamp:
+            digests[found.path] = row[4]
+        else:
+            fresh.append(found)
+    began = time.time_ns()
+    hashed = hash_files([os.path.join(source, found.path) for found in fresh])
+    digests.update(zip((found.path for found in fresh), hashed))
+    if fresh or len(known) != len(walker.files):
+        limit = began - int(RACY * 1e9)
+        rows = {found.path: [*found.stamp, digests[found.path]] for found in walker.files if max(found.stamp[2], found.stamp[3]) < limit}
+        write_atomic(memory, json.dumps(rows, separators=(",", ":")).encode())
+    return Walked(complete(walker, digests), walker.hidden)
+
+
+def _remembered(path: str) -> dict[str, list[t.Any]]:
+    try:
+        with open(path, "rb") as stream:
+            return t.cast("dict[str, list[t.Any]]", json.loads(stream.read()))
+    except (FileNotFoundError, ValueError):
+        return {}
+
+
+def _forget_old(folder: str) -> None:
+    limit = time.time() - KEEP_WALKS
+    for item in os.scandir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            if item.stat().st_mtime < limit:
+                os.unlink(item.path)

@@ -1,0 +1,78 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Send files to a host in uploads of bounded size, each useful by itself (see ``_release/receive.py``)."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+import typing as t
+import zlib
+
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
+from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
+
+# Bytes of one upload: what memory it costs here, and at most what a cut connection costs again there.
+UPLOAD = 16 << 20
+# Up to this many bytes travel inside the message that asks for the build.
+INLINE = 512 << 10
+# Slower links than this (bytes a second) are worth compressing for.
+SLOW = 12_000_000
+
+
+class Uploads:
+    """Cuts the lacking files of a source into uploads."""
+
+    def __init__(self, source: str, manifest: Manifest, lacking: t.Sequence[str], compress: str) -> None:
+        paths: dict[str, tuple[str, int]] = {}
+        for entry in manifest.files.values():
+            paths.setdefault(entry.digest, (os.path.join(source, entry.path), entry.size))
+        unknown = [digest for digest in lacking if digest not in paths]
+        if unknown:
+            raise RunbookError(f"the host asks for {len(unknown)} files that the source does not have; run the deploy again")
+        self._wanted = [(digest, *paths[digest]) for digest in lacking]
+        self.files = len(self._wanted)
+        self.size = sum(size for _digest, _path, size in self._wanted)
+        self._compress = compress
+        self._squeeze = compress == "always"
+        self.sent_bytes = 0
+
+    def inline(self) -> bytes | None:
+        """All files as one upload, when they are small enough to travel inside a message."""
+        if self.size > INLINE:
+            return None
+        return b"".join(self._one(*wanted) for wanted in self._wanted)
+
+    @staticmethod
+    def _one(digest: str, path: str, size: int) -> bytes:
+        with open(path, "rb") as stream:
+            data = stream.read()
+        if len(data) != size or hashlib.sha256(data).hexdigest() != digest:
+            raise RunbookError(f"{path} changed while it was being deployed; let the build finish, then run the deploy again")
+        return f"{digest} {size}\n".encode() + data
+
+    def send(self, put: t.Callable[[bytes], None], progress: Progress) -> None:
+        """Hand every upload to ``put``; what is bigger than an upload travels alone."""
+        batch = bytearray()
+        count = 0
+        for digest, path, size in self._wanted:
+            if batch and len(batch) + size > UPLOAD:
+                self._put(batch, count, put, progress)
+                batch, count = bytearray(), 0
+            batch += self._one(digest, path, size)
+            count += 1
+        if batch:
+            self._put(batch, count, put, progress)
+
+    def _put(self, batch: bytearray, count: int, put: t.Callable[[bytes], None], progress: Progress) -> None:
+        data = b"zlib\n" + zlib.compress(batch, 1) if self._squeeze else bytes(batch)
+        began = time.monotonic()
+        put(data)
+        took = max(0.001, time.monotonic() - began)
+        self.sent_bytes += len(data)
+        if self._compress == "auto" and len(batch) > 1 << 20:
+            self._squeeze = len(data) / took < SLOW
+        progress.advance(count, len(batch))
