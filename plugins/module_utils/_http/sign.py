@@ -1,0 +1,78 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Credentials of a request: basic, bearer, or an HMAC over what is sent."""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import hashlib
+import hmac
+import time
+import typing as t
+
+
+def basic(username: str, password: str) -> str:
+    """The value of an (Proxy-)Authorization header."""
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode("ascii")
+
+
+@dataclasses.dataclass(frozen=True)
+class HmacKey:
+    """A shared secret and the names under which its signature travels."""
+
+    secret: str = dataclasses.field(repr=False)
+    key_id: str | None = None
+    algorithm: str = "sha256"
+    encoding: str = "hex"
+    header: str = "X-Signature"
+    timestamp_header: str = "X-Timestamp"
+    key_id_header: str = "X-Key-Id"
+    prefix: str = ""
+
+    def headers(self, method: str, path: str, body: bytes, timestamp: int | None = None) -> list[tuple[str, str]]:
+        """The headers that sign one request; ``path`` includes the query, ``timestamp`` is in seconds since 1970."""
+        moment = str(int(time.time()) if timestamp is None else timestamp)
+        mac = hmac.new(self.secret.encode(), string_to_sign(method, path, moment, body), self.algorithm)
+        value = mac.hexdigest() if self.encoding == "hex" else base64.b64encode(mac.digest()).decode("ascii")
+        signed = [(self.timestamp_header, moment), (self.header, self.prefix + value)]
+        if self.key_id:
+            signed.append((self.key_id_header, self.key_id))
+        return signed
+
+
+def string_to_sign(method: str, path: str, timestamp: str, body: bytes) -> bytes:
+    """Exactly what is signed: method, path with query, timestamp and the body's SHA-256, joined by line feeds."""
+    return "\n".join((method, path, timestamp, hashlib.sha256(body).hexdigest())).encode()
+
+
+@dataclasses.dataclass(frozen=True)
+class Credentials:
+    """At most one way to authenticate."""
+
+    username: str | None = None
+    password: str | None = dataclasses.field(default=None, repr=False)
+    bearer_token: str | None = dataclasses.field(default=None, repr=False)
+    hmac: HmacKey | None = None
+
+    def headers(self, method: str, path: str, body: bytes) -> list[tuple[str, str]]:
+        """The headers of one request; made anew for each, because a signature covers method, path and time."""
+        if self.bearer_token is not None:
+            return [("Authorization", f"Bearer {self.bearer_token}")]
+        if self.username is not None:
+            return [("Authorization", basic(self.username, self.password or ""))]
+        if self.hmac is not None:
+            return self.hmac.headers(method, path, body)
+        return []
+
+    def secrets(self) -> t.Iterator[str]:
+        """Every text that must not be shown."""
+        if self.bearer_token:
+            yield self.bearer_token
+        if self.username is not None:
+            yield basic(self.username, self.password or "").partition(" ")[2]
+        if self.password:
+            yield self.password
+        if self.hmac is not None:
+            yield self.hmac.secret
