@@ -1,0 +1,55 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The page and ``Retry-After`` inside an ``.htaccess`` file.
+
+Apache reads no other file on behalf of an ``.htaccess`` (neither ``Include`` nor ``%{file:…}`` are allowed there) and its error page
+must lie below the document root, which a site with releases does not offer. But it reads the ``.htaccess`` anew for every request: so
+what changes stands in a block of its own there, which this package writes. The role writes the other, unchanging block.
+"""
+
+from __future__ import annotations
+
+import re
+
+from .._common.errors import Refused
+
+# The role writes its block between these lines with ansible.builtin.blockinfile; its presence says that Apache is in use here.
+ROLE_BLOCK = "# BEGIN runbook.ops maintenance"
+_BEGIN = "# BEGIN runbook.ops maintenance page"
+_END = "# END runbook.ops maintenance page"
+_BLOCK = re.compile(rf"^{_BEGIN}\n.*?^{_END}\n", re.MULTILINE | re.DOTALL)
+
+
+def is_ours(text: str) -> bool:
+    """Whether the role's block is in this ``.htaccess``."""
+    return ROLE_BLOCK in text.splitlines()
+
+
+def with_page(text: str, flag: str, page: str, retry: str) -> str:
+    """``text`` in which the page and the header are those given; ``flag`` is the flag file's path."""
+    if not re.fullmatch(r"[A-Za-z0-9._/@+:-]+", flag):
+        raise Refused(f"{flag!r} can't be written into .htaccess; a site's path there may hold letters, digits and ._/@+:- only")
+    # The page holds no double quote, percent sign, dollar sign or backslash; other alphabets become references, because Apache
+    # declares texts of an ErrorDocument to be Latin-1 where mod_headers is missing.
+    line = " ".join(page.split()).encode("ascii", "xmlcharrefreplace").decode("ascii")
+    block = [
+        _BEGIN,
+        "# Written by the module runbook.ops.maintenance, and removed by it.",
+        f"<If \"-f '{flag}'\">",
+        f'  ErrorDocument 503 "{line}"',
+        "  <IfModule mod_headers.c>",
+        f'    Header always set Retry-After "{retry}" "expr=%{{REQUEST_STATUS}} == 503"',
+        "  </IfModule>",
+        "</If>",
+        _END,
+    ]
+    rest = without_page(text)
+    if rest and not rest.endswith("\n"):
+        rest += "\n"
+    return rest + "\n".join(block) + "\n"
+
+
+def without_page(text: str) -> str:
+    """``text`` without the block that ``with_page`` wrote."""
+    return _BLOCK.sub("", text)
