@@ -52,6 +52,8 @@ def _sanity(job: Job, bin_folder: pathlib.Path) -> Tally:
     ran = len(set(re.findall(r'^Running sanity test "([^"]+)"', text, re.MULTILINE)))
     broken = re.findall(r"The (\d+) sanity test\(s\) listed below \(out of (\d+)\) failed", text)
     if broken:
+        # The log ends with pages of installing; what is wrong is said once more where it will be seen.
+        job.say("\n".join(line for line in text.splitlines() if line.startswith("ERROR: ")))
         return Tally(passed=int(broken[-1][1]) - int(broken[-1][0]), failed=int(broken[-1][0]))
     if status != 0 or not ran:
         return Tally(failed=1, note=f"exit status {status}")
