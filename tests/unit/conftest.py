@@ -22,3 +22,4 @@ def _collections() -> pathlib.Path:
 
 
 sys.path.insert(0, str(_collections()))
+sys.path.insert(0, str(ROOT / "tests"))
