@@ -62,7 +62,7 @@ class ActionModule(ActionBase):
     def _options(self) -> dict[str, t.Any]:
         rules = STAGE.to_kwargs()
         checked = ArgumentSpecValidator(rules.pop("argument_spec"), **rules).validate(self._task.args)
-        if checked.errors:
+        if checked.error_messages:
             raise AnsibleActionFail(f"release_stage: {'; '.join(checked.error_messages)}")
         return t.cast("dict[str, t.Any]", checked.validated_parameters)
 
@@ -80,6 +80,7 @@ class ActionModule(ActionBase):
             checksum=options["checksum"],
             cache_dir=options["cache_dir"],
             max_bytes=options["max_size"] * 1_000_000,
+            strip_components=options["strip_components"],
             timeout=options["timeout"],
         )
         # The worker's parent is the run, the task is the same for all hosts: together they name one walk.

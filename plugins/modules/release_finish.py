@@ -24,7 +24,7 @@ attributes:
   idempotent:
     support: none
     details:
-      - Every call appends a line to the history.
+      - Every call with O(outcome) appends a line to the history.
 options:
   path:
     description:
@@ -39,8 +39,14 @@ options:
   outcome:
     description:
       - How the deploy ended, for example V(deployed) or V(rolled back).
+      - Without it no line is written. That is for a deploy that found nothing to do.
     type: str
-    required: true
+    default: ''
+  mark_bad:
+    description:
+      - Whether to mark O(release) as bad, unless it is current.
+    type: bool
+    default: false
   started:
     description:
       - When the deploy began, in seconds since the epoch, for its duration.
@@ -115,6 +121,10 @@ unknown:
   returned: success
   type: list
   elements: str
+marked_bad:
+  description: Whether the release was marked bad by this call.
+  returned: success
+  type: bool
 released:
   description: Whether the lock was given back.
   returned: success

@@ -63,6 +63,11 @@ options:
         sealed is refused by M(runbook.ops.release_swap).
     type: bool
     default: true
+  assume_staged:
+    description:
+      - In check mode, treat a release that is not known as one that an earlier task of the play would have staged.
+    type: bool
+    default: false
   lock_owner:
     description:
       - Who this run is, as given to M(runbook.ops.release_lock).

@@ -118,6 +118,11 @@ options:
     type: str
     choices: [auto, always, never]
     default: auto
+  strip_components:
+    description:
+      - How many leading folders to cut off the names in an archive.
+    type: int
+    default: 0
   max_size:
     description:
       - The most megabytes that an archive may unpack to.

@@ -42,6 +42,11 @@ options:
       - Whether to mark the release that is replaced as bad, so that nothing returns to it by itself.
     type: bool
     default: false
+  allow_bad:
+    description:
+      - Whether a release that is marked bad may become current all the same. It counts as good again.
+    type: bool
+    default: false
   adopt_directory:
     description:
       - When C(current) is a real folder, keep it as a release of its own instead of refusing.
@@ -53,6 +58,11 @@ options:
     type: str
     choices: [auto, full]
     default: auto
+  assume_staged:
+    description:
+      - In check mode, treat a release that is not known as one that an earlier task of the play would have staged.
+    type: bool
+    default: false
   lock_owner:
     description:
       - Who this run is, as given to M(runbook.ops.release_lock).
@@ -88,6 +98,10 @@ after:
   description: The release that is current now, or would be.
   returned: success
   type: str
+before_metadata:
+  description: The metadata that the replaced release was staged with.
+  returned: success
+  type: dict
 rolled_back:
   description: Whether the new release had been current before the old one.
   returned: when something changed

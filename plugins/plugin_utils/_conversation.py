@@ -10,7 +10,7 @@ import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
-from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest, Tree
+from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request, pack_message
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import Result, finish_stage, predict_stage
 
@@ -50,7 +50,7 @@ class Conversation:
 
     def run(self) -> Result:
         folders = sorted(self.manifest.trees)
-        digests = "".join(self.manifest.trees[folder].digest[: SHORT * 2] for folder in folders)
+        digests = "".join(self.manifest.trees[folder][: SHORT * 2] for folder in folders)
         reply = self._ask("offer", digests=digests)
         if "done" in reply:
             return self._result(finish_stage(reply["done"], self.diff, None))
@@ -69,11 +69,10 @@ class Conversation:
         raise RunbookError(f"the host still lacks {len(lacking)} files after {ROUNDS} rounds; look at its disk and run the deploy again")
 
     def _describe(self, folder: str) -> list[list[t.Any]]:
-        tree: Tree = self.manifest.trees[folder]
         cut = len(folder) + 1 if folder else 0
         return [
-            [entry.path[cut:], entry.kind, entry.mode, entry.size, self.manifest.trees[entry.path].digest if entry.kind == "d" else entry.digest]
-            for entry in tree.children
+            [entry.path[cut:], entry.kind, entry.mode, entry.size, self.manifest.trees[entry.path] if entry.kind == "d" else entry.digest]
+            for entry in self.manifest.children[folder]
         ]
 
     def _send(self, lacking: t.Sequence[str]) -> str:

@@ -25,7 +25,7 @@ def site_base(path: str) -> str:
     if not path or not path.startswith("/"):
         raise InvalidInput(f"path {path!r} is not absolute; give the site's base folder, for example /srv/www.example.com")
     if ".." in path.split("/"):
-        raise InvalidInput(f"path {path!r} contains '..'; give the folder itself")
+        raise InvalidInput(f"path {path!r} climbs with '..'; give the folder itself")
     base = posixpath.normpath(path)
     if base.startswith("//"):
         base = base[1:]

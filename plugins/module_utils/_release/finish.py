@@ -30,12 +30,13 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
     site = Site(store)
     owner = options["lock_owner"]
     lock.check(site, owner)
-    result: Result = {"changed": True, "removed": [], "kept": [], "plan": [], "unknown": [], "released": False}
+    result: Result = {"changed": bool(options["outcome"]), "marked_bad": False, "removed": [], "kept": [], "plan": [], "unknown": [], "released": False}
     trouble = ""
     if options["prune"]:
         try:
-            pruned = release_prune(options, run)
+            pruned = release_prune(options, run, options["release"])
             result.update({key: pruned[key] for key in ("removed", "kept", "plan", "unknown", "diff")})
+            result["changed"] = result["changed"] or pruned["changed"]
         except InvalidInput:
             raise
         except RunbookError as error:
@@ -44,18 +45,26 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
             trouble = describe_os_error(error)
     if not run.check_mode:
         with store.mutex():
-            result["released"] = _close(site, options)
+            _close(site, options, result)
     if trouble:
         raise RunbookError(f"the deploy is recorded and unlocked, but old releases could not be pruned: {trouble}", **result)
     return result
 
 
-def _close(site: Site, options: t.Mapping[str, t.Any]) -> bool:
-    took = None if options["started"] is None else round(max(0.0, time.time() - options["started"]), 1)
-    facts = {str(key): value for key, value in options["details"].items() if value not in (None, "")}
-    site.note("deploy", release=options["release"], outcome=options["outcome"], by=options["by"], duration_s=took, **_free(facts))
-    owner = options["lock_owner"]
-    return bool(owner) and lock.release(site, owner) is not None
+def _close(site: Site, options: t.Mapping[str, t.Any], result: Result) -> None:
+    release, outcome, owner = options["release"], options["outcome"], options["lock_owner"]
+    if options["mark_bad"]:
+        record = site.records().get(release or "")
+        if record and record.state not in ("bad", "live"):
+            record.state, record.reason = "bad", outcome or "marked bad"
+            site.save(record)
+            result["marked_bad"] = result["changed"] = True
+    if outcome:
+        took = None if options["started"] is None else round(max(0.0, time.time() - options["started"]), 1)
+        facts = {str(key): value for key, value in options["details"].items() if value not in (None, "")}
+        site.note("deploy", release=release, outcome=outcome, by=options["by"], duration_s=took, **_free(facts))
+    if owner:
+        result["released"] = lock.release(site, owner) is not None
 
 
 def _free(facts: Result) -> Result:

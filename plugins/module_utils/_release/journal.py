@@ -83,7 +83,7 @@ def finish(site: Site, step: Step) -> None:
         event = "rolled_back" if going_back else "swapped"
         if before and not going_back:
             live.previous = before.id
-        live.state, live.live_since, live.retired = "live", at, ""
+        live.state, live.live_since, live.retired, live.reason = "live", at, "", ""
         site.save(live)
     site.note(event, release=step.to, before=step.adopted or step.before, reason=step.reason, marked_bad=step.mark_bad, by=step.by)
     site.store.remove(JOURNAL)

@@ -14,7 +14,6 @@ import dataclasses
 import functools
 import hashlib
 import json
-import posixpath
 import typing as t
 
 from .._common.errors import RunbookError
@@ -22,7 +21,6 @@ from .._common.errors import RunbookError
 # Bytes of a subtree digest that are sent to ask "do you have this?". A collision can't do harm: the answer is
 # used to rebuild the whole manifest, whose full root digest is compared before anything is written.
 SHORT = 8
-_ROWS = b', "entries": [\n'
 
 
 class Entry(t.NamedTuple):
@@ -33,13 +31,6 @@ class Entry(t.NamedTuple):
     mode: int
     size: int
     digest: str
-
-
-class Tree(t.NamedTuple):
-    """One folder's direct content: files, links and empty-digest folders, in order of their names."""
-
-    digest: str
-    children: list[Entry]
 
 
 def parent(path: str) -> str:
@@ -65,28 +56,33 @@ class Manifest:
         return cls(tuple(known[path] for path in sorted(known)))
 
     @functools.cached_property
-    def trees(self) -> dict[str, Tree]:
-        """Every folder (the root is ``""``) with the digest of all that is below it."""
+    def children(self) -> dict[str, list[Entry]]:
+        """What lies directly in each folder (the root is ``""``), in order of the names."""
         children: dict[str, list[Entry]] = {"": []}
         for entry in self.entries:
             if entry.kind == "d":
                 children.setdefault(entry.path, [])
-            children.setdefault(parent(entry.path), []).append(entry)
-        trees: dict[str, Tree] = {}
+            children[parent(entry.path)].append(entry)
+        return children
+
+    @functools.cached_property
+    def trees(self) -> dict[str, str]:
+        """The digest (sha256, hex) of all that is below each folder (the root is ``""``)."""
+        trees: dict[str, str] = {}
         # A folder's path sorts before the paths below it, so the reverse order meets children first.
-        for path in sorted(children, reverse=True):
-            lines = []
-            for entry in children[path]:
-                digest = trees[entry.path].digest if entry.kind == "d" else entry.digest
-                lines.append(f"{entry.kind} {entry.mode:o} {entry.size} {posixpath.basename(entry.path)}\0{digest}\n")
-            whole = "".join(lines).encode("utf-8", "surrogateescape")
-            trees[path] = Tree(hashlib.sha256(whole).hexdigest(), children[path])
+        for path in sorted(self.children, reverse=True):
+            cut = len(path) + 1 if path else 0
+            lines = [
+                f"{entry.kind} {entry.mode:o} {entry.size} {entry.path[cut:]}\0{trees[entry.path] if entry.kind == 'd' else entry.digest}\n"
+                for entry in self.children[path]
+            ]
+            trees[path] = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
         return trees
 
     @property
     def root(self) -> str:
         """The sha256 (hex) that names this exact content."""
-        return self.trees[""].digest
+        return self.trees[""]
 
     @functools.cached_property
     def files(self) -> dict[str, Entry]:
@@ -108,23 +104,25 @@ class Manifest:
         return [entry.path for entry in self.entries]
 
     def to_json(self) -> bytes:
-        """One JSON document, entries one a line, with a digest of those lines."""
-        rows = ",\n".join(json.dumps(list(entry), separators=(",", ":")) for entry in self.entries).encode()
-        head = json.dumps({"format": 1, "root": self.root, "sha256": hashlib.sha256(rows).hexdigest()})
-        return head[:-1].encode() + _ROWS + rows + b"\n]}\n"
+        """One line of JSON with the digest of the second, which holds the subtree digests and the entries."""
+        body = json.dumps({"trees": self.trees, "entries": self.entries}, separators=(",", ":")).encode()
+        head = {"format": 1, "root": self.root, "sha256": hashlib.sha256(body).hexdigest()}
+        return json.dumps(head).encode() + b"\n" + body + b"\n"
 
     @classmethod
     def from_json(cls, data: bytes) -> Manifest:
         """The manifest of ``to_json``; ``RunbookError`` when its bytes were damaged."""
-        head, _rows, rest = data.partition(_ROWS)
+        head, _newline, body = data.rstrip(b"\n").partition(b"\n")
         try:
-            expected = json.loads(head + b"}")["sha256"]
-            rows = rest[: -len(b"\n]}\n")]
-            if hashlib.sha256(rows).hexdigest() != expected:
+            if hashlib.sha256(body).hexdigest() != json.loads(head)["sha256"]:
                 raise ValueError("its bytes were altered")
-            return cls(tuple(map(Entry._make, json.loads(b"[" + rows + b"]"))))
+            document = json.loads(body)
+            manifest = cls(tuple(map(Entry._make, document["entries"])))
+            # Computed when it was written and covered by the digest just checked.
+            manifest.__dict__["trees"] = document["trees"]
         except (ValueError, TypeError, KeyError) as error:
             raise RunbookError(f"a manifest can't be used ({error}); deploy a new release") from error
+        return manifest
 
 
 @dataclasses.dataclass(frozen=True)

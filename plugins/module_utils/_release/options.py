@@ -31,6 +31,7 @@ STAGE = PATH.merge(HOLDER).merge(
             "hardlink": {"type": "bool", "default": True},
             "reuse_current": {"type": "bool", "default": False},
             "compress": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+            "strip_components": {"type": "int", "default": 0},
             "max_size": {"type": "int", "default": 10240},
             "timeout": {"type": "float", "default": 60},
             "cache_dir": {"type": "path"},
@@ -44,12 +45,15 @@ STAGE = PATH.merge(HOLDER).merge(
     )
 )
 
-SWAP = PATH.merge(HOLDER).merge(
+ASSUME = ArgumentSpec({"assume_staged": {"type": "bool", "default": False}})
+
+SWAP = PATH.merge(HOLDER).merge(ASSUME).merge(
     ArgumentSpec(
         {
             "release": {"type": "str", "required": True},
             "reason": {"type": "str", "default": ""},
             "mark_bad": {"type": "bool", "default": False},
+            "allow_bad": {"type": "bool", "default": False},
             "adopt_directory": {"type": "bool", "default": False},
             "verify": {"type": "str", "choices": ["auto", "full"], "default": "auto"},
         }
@@ -93,7 +97,8 @@ FINISH = PATH.merge(HOLDER).merge(RETENTION).merge(
     ArgumentSpec(
         {
             "release": {"type": "str"},
-            "outcome": {"type": "str", "required": True},
+            "outcome": {"type": "str", "default": ""},
+            "mark_bad": {"type": "bool", "default": False},
             "started": {"type": "float"},
             "details": {"type": "dict", "default": {}},
             "prune": {"type": "bool", "default": True},
@@ -101,7 +106,7 @@ FINISH = PATH.merge(HOLDER).merge(RETENTION).merge(
     )
 )
 
-RUN = PATH.merge(HOLDER).merge(
+RUN = PATH.merge(HOLDER).merge(ASSUME).merge(
     ArgumentSpec(
         {
             "release": {"type": "str", "required": True},

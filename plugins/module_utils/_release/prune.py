@@ -67,8 +67,9 @@ def prune(
     keep_bad: int = 1,
     lock_owner: str | None = None,
     check_mode: bool = False,
+    assume_live: str | None = None,
 ) -> dict[str, t.Any]:
-    """Apply ``plan``. Returns ``changed``, ``removed``, ``kept``, ``plan``, ``unknown`` folders (never touched) and ``diff``."""
+    """Apply ``plan``; in check mode as if the release ``assume_live`` had been made live before. Returns ``changed``, ``removed``, ``kept``, ``plan``, ``unknown`` folders (never touched) and ``diff``."""
     if keep < 2:
         raise InvalidInput(f"keep: {keep} would leave nothing to roll back to; use 2 or more")
     if keep_days is not None and keep_days < 0 or keep_bad < 0:
@@ -77,18 +78,30 @@ def prune(
         raise Refused(f"{store.base} does not exist; there is nothing to prune, check path")
     site = Site(store)
     if check_mode:
-        return _prune(site, store, keep, keep_days, keep_bad, lock_owner, True)
+        return _prune(site, store, keep, keep_days, keep_bad, lock_owner, True, assume_live)
     with store.mutex():
-        return _prune(site, store, keep, keep_days, keep_bad, lock_owner, False)
+        return _prune(site, store, keep, keep_days, keep_bad, lock_owner, False, None)
 
 
 def _prune(
-    site: Site, store: LocalStore, keep: int, keep_days: float | None, keep_bad: int, lock_owner: str | None, check_mode: bool
+    site: Site,
+    store: LocalStore,
+    keep: int,
+    keep_days: float | None,
+    keep_bad: int,
+    lock_owner: str | None,
+    check_mode: bool,
+    assume_live: str | None,
 ) -> dict[str, t.Any]:
     lock.check(site, lock_owner)
     recovered = journal.recover(site, check_mode)
     current = site.current()
     records = site.records()
+    if assume_live and assume_live not in records:
+        records[assume_live] = Record(assume_live, "live", clock.now(), previous=current or "")
+        if current in records:
+            records[current].state = "retired"
+        current = assume_live
     rows = plan(site, records, current, keep=keep, keep_days=keep_days, keep_bad=keep_bad)
     removed = [row["release"] for row in rows if row["action"] == "remove"]
     unknown = [name for name in store.names(RELEASES) if name not in records]
@@ -122,7 +135,7 @@ def _drop_strays(site: Site, store: LocalStore, records: dict[str, Record]) -> N
             store.remove(f"{STATE}/manifests/{name}")
 
 
-def release_prune(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+def release_prune(options: t.Mapping[str, t.Any], run: Run, assume_live: str | None = None) -> dict[str, t.Any]:
     """The module's use case."""
     return prune(
         LocalStore(options["path"]),
@@ -131,4 +144,5 @@ def release_prune(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         keep_bad=options["keep_bad"],
         lock_owner=options["lock_owner"],
         check_mode=run.check_mode,
+        assume_live=assume_live,
     )

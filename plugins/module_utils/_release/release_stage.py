@@ -15,7 +15,7 @@ from .store import LocalStore
 from .walk import manifest_of
 
 
-def stage(options: Options, run: Run) -> Result:
+def release_stage(options: Options, run: Run) -> Result:
     """Stage a release; see ``Stager`` for the conversation and its result."""
     store = LocalStore(options["path"])
     if options["transfer"]:
@@ -31,7 +31,9 @@ def stage(options: Options, run: Run) -> Result:
         checksum=options["checksum"],
         cache_dir=options["cache_dir"],
         max_bytes=options["max_size"] * 1_000_000,
+        strip_components=options["strip_components"],
         timeout=options["timeout"],
+        where="host",
     )
     manifest = manifest_of(source.path, rules)
     stager = Stager(store, stage_request(options, rules, manifest.root, socket.gethostname()), run.check_mode)

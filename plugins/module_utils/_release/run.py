@@ -90,6 +90,7 @@ def run_commands(
     by: str = "",
     lock_owner: str | None = None,
     check_mode: bool = False,
+    assume_staged: bool = False,
 ) -> dict[str, t.Any]:
     """Run every command in the release's folder, stopping at the first that fails.
 
@@ -102,6 +103,8 @@ def run_commands(
     current = site.current()
     name = current if release == "current" else release_id(release)
     record = site.records().get(name or "")
+    if check_mode and assume_staged and name and record is None:
+        return {"changed": bool(commands), "release": name, "sealed": False, "commands": _would_run(commands)}
     if name is None or record is None or not site.exists(name):
         raise Refused(f"release {name or release} is not on {store.base}; stage it first")
     if record.state not in ("ready", "live", "retired"):
@@ -109,7 +112,7 @@ def run_commands(
     folder = store.absolute(f"{RELEASES}/{name}")
     result: dict[str, t.Any] = {"changed": bool(commands), "release": name, "commands": [], "sealed": False}
     if check_mode:
-        result["commands"] = [{"command": shlex.join(words), "would_run": True} for words in commands]
+        result["commands"] = _would_run(commands)
         return result
     for words in commands:
         ran = run_one(words, folder, env, timeout)
@@ -121,6 +124,10 @@ def run_commands(
         result.update(_seal(site, store, name, by))
         result["changed"] = result["changed"] or result["sealed"]
     return result
+
+
+def _would_run(commands: list[list[str]]) -> list[dict[str, t.Any]]:
+    return [{"command": shlex.join(words), "would_run": True} for words in commands]
 
 
 def _seal(site: Site, store: LocalStore, release: str, by: str) -> dict[str, t.Any]:
@@ -163,4 +170,5 @@ def release_run(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         by=options["by"],
         lock_owner=options["lock_owner"],
         check_mode=run.check_mode,
+        assume_staged=options["assume_staged"],
     )

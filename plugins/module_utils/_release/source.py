@@ -24,6 +24,9 @@ from .download import Access, download, resolve_checksum
 from .git import Mirror, checked_repo, mirror_key
 from .git_command import Login
 
+if t.TYPE_CHECKING:
+    from .._common.runner import Run
+
 Kind = t.Literal["folder", "archive", "url", "git"]
 
 
@@ -112,12 +115,13 @@ def resolve_source(
     return dataclasses.replace(source, version=source.version or version or "")
 
 
-def resolve(options: t.Mapping[str, t.Any], run: object = None) -> dict[str, t.Any]:
+def resolve(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The use case of ``release_source``: options of that name, and its result. Check mode resolves too: hosts see nothing of it."""
-    asked = {name: value for name, value in options.items() if value is not None}
-    source = resolve_source(**asked)
+    source = resolve_source(**{name: value for name, value in options.items() if value is not None})
+    for warning in source.warnings:
+        run.warn(warning)
     result = dataclasses.asdict(source)
-    result["warnings"] = list(source.warnings)
+    del result["warnings"]
     return {"changed": False, **result}
 
 

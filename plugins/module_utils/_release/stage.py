@@ -19,6 +19,7 @@ import base64
 import contextlib
 import ctypes
 import dataclasses
+import functools
 import io
 import json
 import os
@@ -158,10 +159,11 @@ class Stager:
 
     def _known_trees(self) -> set[str]:
         known: set[str] = set()
-        for _release, manifest in self._known().manifests():
-            known.update(tree.digest[: SHORT * 2] for tree in manifest.trees.values())
+        for _release, manifest in self._known.manifests():
+            known.update(digest[: SHORT * 2] for digest in manifest.trees.values())
         return known
 
+    @functools.cached_property
     def _known(self) -> Known:
         return Known(self.site, self.store, self.site.records())
 
@@ -176,17 +178,18 @@ class Stager:
 
     def accept(self, manifest: Manifest) -> dict[str, t.Any]:
         """Check that there is room, record the release as being staged, and say what is lacking."""
-        known = self._known().find({entry.digest for entry in manifest.entries if entry.kind == "f"})
-        arrived = {name: name for name in (os.listdir(self.blobs) if os.path.isdir(self.blobs) else ())}
+        known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
+        arrived = set(os.listdir(self.blobs)) if os.path.isdir(self.blobs) else set()
         sizes = {entry.digest: entry.size for entry in manifest.entries if entry.kind == "f"}
         waiting = self._harvestable(manifest)
-        lacking = [digest for digest in sizes if digest not in known and digest not in arrived and digest not in waiting]
+        inherited = self._unfinished_uploads()
+        lacking = [digest for digest in sizes if digest not in known and digest not in {*arrived, *waiting, *inherited}]
         to_send = sum(sizes[digest] for digest in lacking)
         copies = manifest.total_bytes - sum(sizes.values())  # the same content at a second path is a copy
         if not self.request.hardlink:
             copies += sum(sizes[digest] for digest in known)
         check_space(self.store, to_send + copies, len(manifest.entries))
-        reply: dict[str, t.Any] = {"lacking": lacking, "bytes": to_send, "resumed": len(arrived) + len(waiting)}
+        reply: dict[str, t.Any] = {"lacking": lacking, "bytes": to_send, "resumed": len(arrived | waiting | set(inherited))}
         if self.check_mode:
             reply["changes"] = dataclasses.asdict(self.changes(manifest))
             return reply
@@ -196,6 +199,7 @@ class Stager:
                 self.owner.give(self.store.absolute(folder))
         self._make_shared()
         self.store.make_folder(f"{self.incoming}/blobs", 0o700)
+        self._inherit(inherited)
         self.store.write(f"{self.incoming}/manifest.json", manifest.to_json())
         if self.site.record(self.release) is None:
             owner, group = self._owner_names()
@@ -203,6 +207,33 @@ class Stager:
                 Record(self.release, "staging", clock.now(), source_root=manifest.root, owner=owner, group=group, by=self.request.by)
             )
         return reply
+
+    def _unfinished_uploads(self) -> dict[str, str]:
+        """Files that interrupted runs under other ids had sent: sha256 to path. Only for the holder of the lock, else a
+        run that is alive could be robbed."""
+        held = lock.holder(self.site)
+        if not self.request.lock_owner or not held or held.owner != self.request.lock_owner:
+            return {}
+        found = {}
+        for other in self.store.names(f"{STATE}/incoming"):
+            if other != self.release:
+                stager = Stager(self.store, dataclasses.replace(self.request, release=other))
+                data = self.store.read(f"{stager.incoming}/manifest.json")
+                if data and not self.check_mode:
+                    stager._harvest(Manifest.from_json(data))
+                for name in self.store.names(f"{stager.incoming}/blobs"):
+                    if len(name) == 64:
+                        found[name] = f"{stager.blobs}/{name}"
+        return found
+
+    def _inherit(self, uploads: t.Mapping[str, str]) -> None:
+        for name, path in uploads.items():
+            os.rename(path, f"{self.blobs}/{name}")
+        for other in self.store.names(f"{STATE}/incoming"):
+            held = self.site.record(other)
+            if uploads and other != self.release and held and held.state == "staging" and not self.site.exists(other):
+                self.notes.append(f"what the interrupted staging of {other} had received was taken over")
+                self.site.forget(other)
 
     def changes(self, manifest: Manifest) -> Changes:
         """How the release differs from the current one."""
@@ -213,9 +244,9 @@ class Stager:
 
     def _assemble(self, trees: t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]) -> Manifest:
         places: dict[str, tuple[Manifest, str]] = {}
-        for _release, manifest in self._known().manifests():
-            for folder, tree in manifest.trees.items():
-                places.setdefault(tree.digest, (manifest, folder))
+        for _release, manifest in self._known.manifests():
+            for folder, digest in manifest.trees.items():
+                places.setdefault(digest, (manifest, folder))
         entries: list[Entry] = []
 
         def expand(folder: str, digest: str) -> None:
@@ -265,7 +296,7 @@ class Stager:
 
     def _build_tree(self, manifest: Manifest, source: str | None) -> tuple[Built, bool]:
         self._harvest(manifest)
-        known = self._known().find({entry.digest for entry in manifest.entries if entry.kind == "f"})
+        known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
         while True:
             if os.path.isdir(self.tree):
                 shutil.rmtree(self.tree)

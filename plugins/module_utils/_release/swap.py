@@ -33,6 +33,10 @@ class Request:
     verify: str = "auto"
     by: str = ""
     lock_owner: str | None = None
+    # In check mode a release that an earlier task would have staged is not there.
+    assume_staged: bool = False
+    # For undoing a rollback that another host could not make: the release is as good as it was.
+    allow_bad: bool = False
 
 
 def _target(site: Site, request: Request, records: dict[str, Record], current: str | None) -> str | None:
@@ -49,15 +53,15 @@ def _target(site: Site, request: Request, records: dict[str, Record], current: s
     return release_id(request.release)
 
 
-def _refuse_unfit(site: Site, target: str, records: dict[str, Record]) -> Record:
+def _refuse_unfit(site: Site, target: str, records: dict[str, Record], allow_bad: bool) -> Record:
     record = records.get(target)
     if record is None:
         known = ", ".join(records) or "none"
         raise Refused(f"release {target} is not known on {site.store.base} (known: {known}); stage it first")
     if record.state == "staging":
         raise Refused(f"release {target} is not ready, its staging was not completed; run the deploy again to resume, or remove it with release_prune")
-    if record.state == "bad":
-        raise Refused(f"release {target} is marked bad ({record.reason or 'no reason given'}); stage a fixed one under a new id")
+    if record.state == "bad" and not allow_bad:
+        raise Refused(f"release {target} is marked bad ({record.reason or 'no reason given'}); stage a fixed one under a new id, or return to it all the same with allow_bad: true")
     if not site.exists(target):
         raise Refused(f"{site.store.base}/{RELEASES}/{target} is missing although its record says {record.state}; stage it again or name another release")
     return record
@@ -114,12 +118,13 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
     records = site.records()
     target = _target(site, request, records, current)
     result: dict[str, t.Any] = {"before": adopted or current, "after": target, "recovered": recovered, "atomic": True, "verified": False}
+    result["before_metadata"] = records[current].metadata if current in records else {}
     if target == current and not adopted:
         if request.mark_bad:
             raise Refused(f"release {target} is current and can't be marked bad while it is served; swap to another one with mark_bad: true")
         return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
-    if target is not None:
-        result["verified"] = prove(site, store, _refuse_unfit(site, target, records), request.verify, check_mode)
+    if target is not None and not (check_mode and request.assume_staged and target not in records):
+        result["verified"] = prove(site, store, _refuse_unfit(site, target, records, request.allow_bad), request.verify, check_mode)
     result["changed"] = True
     result["diff"] = _diff(site, current, target)
     going_back = target is not None and current is not None and target in site.ancestors(current, records)
@@ -178,5 +183,7 @@ def release_swap(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         verify=options["verify"],
         by=options["by"],
         lock_owner=options["lock_owner"],
+        assume_staged=options["assume_staged"],
+        allow_bad=options["allow_bad"],
     )
     return swap(LocalStore(options["path"]), request, run.check_mode)
