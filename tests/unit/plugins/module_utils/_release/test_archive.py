@@ -21,7 +21,6 @@ import time
 import zipfile
 
 import pytest
-
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._release import archive
 from ansible_collections.runbook.ops.plugins.module_utils._release.archive import unpack
