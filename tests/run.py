@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
         parser.error(f"unknown stage {', '.join(unknown)}; --list names them")
     stages = [stage for stage in STAGES if (stage.name in wanted if wanted else stage.usual)]
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: _interrupt())
+        signal.signal(number, lambda *given: _interrupt())
     LOGS.mkdir(parents=True, exist_ok=True)
     print(f"runbook.ops {trials.seed_note()}: {len(stages)} stages, {options.jobs} at a time, logs in .work/logs", flush=True)
     started = time.monotonic()

@@ -75,11 +75,9 @@ def _assemble(unpacked: pathlib.Path, target: pathlib.Path) -> None:
         if entry.name not in skip:
             run(["cp", "-a", entry, target / entry.name])
     run(["cp", "-a", source / "extensions-core", target / "extensions"])
-    for folder, _, names in os.walk(target):
-        for name in names:
-            path = pathlib.Path(folder, name)
-            if path.is_symlink():
-                raise TestbedError(f"Debian's MediaWiki has a link that is new to us: {path.relative_to(target)} -> {os.readlink(path)}")
+    for path in target.rglob("*"):
+        if path.is_symlink():
+            raise TestbedError(f"Debian's MediaWiki has a link that is new to us: {path.relative_to(target)} -> {os.readlink(path)}")
 
 
 def _version(target: pathlib.Path) -> str:

@@ -49,7 +49,7 @@ def write(hosts: t.Sequence[Host], keys: t.Mapping[str, str]) -> None:
     known = {}
     if KNOWN_HOSTS.is_file():
         for line in KNOWN_HOSTS.read_text().splitlines():
-            names, _, key = line.partition(" ")
+            names, key = line.split(" ", 1)
             known[names.split(",")[0]] = key
     known.update({name: " ".join(key.split()[:2]) for name, key in keys.items()})
     lines = [f"{host.name},{host.address} {known[host.name]}\n" for host in hosts if host.name in known]

@@ -73,7 +73,7 @@ class Lock:
         self._file = open(STATE / "lock", "w")
         fcntl.flock(self._file, fcntl.LOCK_EX)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._file.close()
 
 
