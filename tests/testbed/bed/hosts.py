@@ -177,14 +177,17 @@ def _ready(container: Engine, host: Host, seconds: float = 60) -> str:
             logs = f"{' '.join(container.words)} logs {host.container}"
             raise TestbedError(f"{host.name} is still {state!r} after {seconds:.0f} s; see: {logs}")
         time.sleep(0.2)
+    # Keys are added, not replaced: several checkouts may use the same hosts.
     script = """
+    IFS= read -r key
     for user in root deploy; do
-        home=$(getent passwd "$user" | cut -d: -f6)
-        install -d -m 0700 -o "$user" -g "$user" "$home/.ssh"
-        install -m 0600 -o "$user" -g "$user" /dev/stdin "$home/.ssh/authorized_keys" < /run/testbed-key
+        file=$(getent passwd "$user" | cut -d: -f6)/.ssh/authorized_keys
+        install -d -m 0700 -o "$user" -g "$user" "${file%/*}"
+        grep -qxF "$key" "$file" 2>/dev/null || printf '%s\\n' "$key" >> "$file"
+        chown "$user:$user" "$file" && chmod 0600 "$file"
     done
     """
-    container("exec", "--interactive", host.container, "sh", "-ec", f"cat > /run/testbed-key\n{script}", stdin=access.public_key())
+    container("exec", "--interactive", host.container, "sh", "-ec", script, stdin=access.public_key())
     container("exec", host.container, "systemctl", "enable", "--quiet", "--now", "ssh.service", *host.services)
     while not _greets(host.address):
         if time.monotonic() > deadline:
