@@ -29,9 +29,7 @@ def run(tmp_path, check=False, **options):
         "    main()\n"
     )
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    process = subprocess.run(
-        [sys.executable, "-c", script, json.dumps(options)], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False
-    )
+    process = subprocess.run([sys.executable, "-c", script, json.dumps(options)], env=env, capture_output=True, check=False)
     assert b"Traceback" not in process.stderr + process.stdout, process.stderr.decode()
     return process.returncode, json.loads(process.stdout)
 

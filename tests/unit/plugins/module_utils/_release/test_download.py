@@ -142,7 +142,7 @@ def test_a_broken_connection_is_resumed_in_the_same_run(server, tmp_path):
 
 def test_a_later_run_resumes(server, tmp_path):
     server.cut_after = [100_000] * 4
-    with pytest.raises(RunbookError, match="connection broke.*after 400000 bytes and 4 attempts; run again"):
+    with pytest.raises(RunbookError, match=r"connection broke.*after 400000 bytes and 4 attempts; run again"):
         download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}")
     assert not (tmp_path / "a").exists()
     result = download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}")
@@ -197,7 +197,7 @@ def test_a_part_of_another_url_or_unknown_version_is_not_used(server, tmp_path):
 
 def test_passing_errors_are_tried_again(server, tmp_path):
     server.files["/site.tar"] = 503
-    with pytest.raises(RunbookError, match="answered 503 .*after 0 bytes and 4 attempts"):
+    with pytest.raises(RunbookError, match=r"answered 503 .*after 0 bytes and 4 attempts"):
         download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}")
     server.files["/site.tar"] = lambda request: (server.files.update({"/site.tar": BODY}), request.send_error(503))
     assert download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}").bytes == len(BODY)
@@ -257,13 +257,13 @@ def test_certificates_are_checked(tmp_path):
     context.load_cert_chain(cert, key)
     running = Server(context)
     try:
-        with pytest.raises(RunbookError, match="certificate is not trusted .*validate_certs"):
+        with pytest.raises(RunbookError, match=r"certificate is not trusted .*validate_certs"):
             download(running.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}")
         assert download(running.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}", validate_certs=False).bytes == len(BODY)
-        with pytest.raises(RunbookError, match="TLS failed|can't be reached|connection broke"):
+        with pytest.raises(RunbookError, match=r"TLS failed|can't be reached|connection broke"):
             download(running.url.replace("https", "http") + "/site.tar", str(tmp_path / "b"), checksum=None)
         running.files["/down"] = redirect_to("http://127.0.0.1:9/site.tar")
-        with pytest.raises(Refused, match="redirects to http://127.0.0.1:9/site.tar, which is not followed"):
+        with pytest.raises(Refused, match=r"redirects to http://127.0.0.1:9/site.tar, which is not followed"):
             download(running.url + "/down", str(tmp_path / "b"), checksum=None, validate_certs=False)
     finally:
         running.close()
@@ -395,7 +395,7 @@ def test_checksum_lists_that_do_not_help(server, tmp_path):
     with pytest.raises(Refused, match=r"SHA256SUMS lists no checksum for site\.tar"):
         download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{server.url}/SHA256SUMS")
     server.files["/SHA256SUMS"] = 503
-    with pytest.raises(RunbookError, match="checksum list .* can't be read"):
+    with pytest.raises(RunbookError, match=r"checksum list .* can't be read"):
         download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{server.url}/SHA256SUMS")
 
 

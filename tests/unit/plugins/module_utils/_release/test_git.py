@@ -155,7 +155,7 @@ def test_branches_may_replace_each_other_as_folders(repository, mirror):
 def test_a_name_that_is_both_branch_and_tag_is_refused_unless_they_agree(repository, mirror):
     repository.git("branch", "both", repository.first)
     repository.git("tag", "both", repository.second)
-    with pytest.raises(Refused, match="both a branch and a tag .*refs/heads/both"):
+    with pytest.raises(Refused, match=r"both a branch and a tag .*refs/heads/both"):
         mirror.fetch_commit("both")
     assert mirror.fetch_commit("refs/heads/both").commit == repository.first
     repository.git("tag", "-f", "both", repository.first)
@@ -205,7 +205,7 @@ def test_the_export_goes_through_the_archive_rules(tmp_path, repository, mirror)
 
 
 def test_a_failing_archive_is_reported_and_leaves_nothing(tmp_path, mirror):
-    with pytest.raises(RunbookError, match="not a valid object name|not a tree|fatal"):
+    with pytest.raises(RunbookError, match=r"not a valid object name|not a tree|fatal"):
         mirror.export("0" * 40, str(tmp_path / "out"))
     assert not (tmp_path / "out").exists()
 
@@ -377,7 +377,7 @@ def test_ssh_gets_the_key_and_never_asks(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     key = str(tmp_path / "it's my key; touch pwned")
     login = Login(key_file=key, accept_hostkey=True)
-    with pytest.raises(RunbookError, match="Host key verification failed.*known_hosts, or set accept_hostkey"):
+    with pytest.raises(RunbookError, match=r"Host key verification failed.*known_hosts, or set accept_hostkey"):
         Mirror(str(tmp_path / "m"), "git@git.example.com:shop/site.git", login).fetch_commit("main")
     words = log.read_text().splitlines()
     for word in (key, "BatchMode=yes", "IdentitiesOnly=yes", "StrictHostKeyChecking=accept-new", "git@git.example.com"):
@@ -448,7 +448,7 @@ def test_versions_that_are_refused(version):
 
 def test_a_repository_that_is_none(tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunbookError, match="git can't read .*empty"):
+    with pytest.raises(RunbookError, match=r"git can't read .*empty"):
         Mirror(str(tmp_path / "m"), str(tmp_path / "empty"), Login()).fetch_commit("main")
 
 
@@ -470,7 +470,7 @@ def test_git_that_hangs_is_ended_with_all_its_children(tmp_path, monkeypatch):
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     begun = time.monotonic()
-    with pytest.raises(RunbookError, match="did not finish .*within 0.5 s"):
+    with pytest.raises(RunbookError, match=r"did not finish .*within 0.5 s"):
         Mirror(str(tmp_path / "m"), "git@git.example.com:site.git", Login(timeout=0.5)).fetch_commit("main")
     assert time.monotonic() - begun < 10
 
