@@ -16,8 +16,12 @@ from .._common.errors import Refused
 
 # The role writes its block between these lines with ansible.builtin.blockinfile; its presence says that Apache is in use here.
 ROLE_BLOCK = "# BEGIN runbook.ops maintenance"
+# Apache's expressions, and the text of an ErrorDocument is one, may hold 8192 bytes.
+LONGEST_PAGE = 8000
 _BEGIN = "# BEGIN runbook.ops maintenance page"
 _END = "# END runbook.ops maintenance page"
+# The role's condition under which the site is closed to a visitor; the page must not replace the errors that others get from the site.
+_CLOSED = re.compile(r"^<If \"-f '[^'\n]*/maintenance\.flag' && ! \(.*?^\)\">$", re.MULTILINE | re.DOTALL)
 _BLOCK = re.compile(rf"^{_BEGIN}\n.*?^{_END}\n", re.MULTILINE | re.DOTALL)
 
 
@@ -26,17 +30,21 @@ def is_ours(text: str) -> bool:
     return ROLE_BLOCK in text.splitlines()
 
 
-def with_page(text: str, flag: str, page: str, retry: str) -> str:
-    """``text`` in which the page and the header are those given; ``flag`` is the flag file's path."""
-    if not re.fullmatch(r"[A-Za-z0-9._/@+:-]+", flag):
-        raise Refused(f"{flag!r} can't be written into .htaccess; a site's path there may hold letters, digits and ._/@+:- only")
+def with_page(text: str, page: str, retry: str) -> str:
+    """``text`` in which the page and the value of the header are those given."""
+    rest = without_page(text)
+    closed = _CLOSED.search(rest)
+    if closed is None:
+        raise Refused("the maintenance block in .htaccess is not complete; run the role maintenance with maintenance_state=installed again")
     # The page holds no double quote, percent sign, dollar sign or backslash; other alphabets become references, because Apache
     # declares texts of an ErrorDocument to be Latin-1 where mod_headers is missing.
     line = " ".join(page.split()).encode("ascii", "xmlcharrefreplace").decode("ascii")
+    if len(line) > LONGEST_PAGE:
+        raise Refused(f"message makes a page of {len(line)} bytes, Apache allows {LONGEST_PAGE} in .htaccess; shorten the message")
     block = [
         _BEGIN,
         "# Written by the module runbook.ops.maintenance, and removed by it.",
-        f"<If \"-f '{flag}'\">",
+        closed.group(),
         f'  ErrorDocument 503 "{line}"',
         "  <IfModule mod_headers.c>",
         f'    Header always set Retry-After "{retry}" "expr=%{{REQUEST_STATUS}} == 503"',
@@ -44,8 +52,7 @@ def with_page(text: str, flag: str, page: str, retry: str) -> str:
         "</If>",
         _END,
     ]
-    rest = without_page(text)
-    if rest and not rest.endswith("\n"):
+    if not rest.endswith("\n"):
         rest += "\n"
     return rest + "\n".join(block) + "\n"
 

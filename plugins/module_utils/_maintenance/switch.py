@@ -95,6 +95,7 @@ def switch(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
 def _on(base: Folder, beside: Folder, after: After, now: datetime.datetime) -> bool:
     retry = after.retry
     html = page.render(after.notice.message, after.notice.retry_after, after.notice.until, now)
+    edited = _edited(beside, lambda text: htaccess.with_page(text, html, retry))
     changed = base.ensure_folder(DATA, _FOLDER_MODE)
     with base.child(DATA) as data:
         for name, wanted, content, mode in (
@@ -113,7 +114,7 @@ def _on(base: Folder, beside: Folder, after: After, now: datetime.datetime) -> b
         changed |= data.ensure_file("page.html", html.encode(), _FILE_MODE)
         changed |= data.remove_partials(("page.html", "retry_after"))
         data.sync()
-    changed |= _edit_htaccess(beside, lambda text: htaccess.with_page(text, f"{base.path}/{FLAG}", html, retry))
+    changed |= _ensure_htaccess(beside, edited)
     changed |= base.ensure_file(FLAG, _document(after.flag), _FILE_MODE)
     changed |= base.remove_partials((FLAG,))
     base.sync()
@@ -124,7 +125,7 @@ def _off(base: Folder, beside: Folder) -> bool:
     changed = base.ensure_absent(FLAG)
     base.sync()
     changed |= base.remove_partials((FLAG,))
-    changed |= _edit_htaccess(beside, htaccess.without_page)
+    changed |= _ensure_htaccess(beside, _edited(beside, htaccess.without_page))
     with base.child(DATA) as data:
         # The token first: from here on it opens nothing, whatever happens to this run.
         for name in reversed(_FOLDERS):
@@ -274,18 +275,19 @@ def _open_htaccess(path: str, base: Folder) -> Folder:
     return folder
 
 
-def _edit_htaccess(folder: Folder, edit: t.Callable[[str], str]) -> bool:
-    found = folder.found(".htaccess")
+def _edited(folder: Folder, edit: t.Callable[[str], str]) -> bytes | None:
+    """The content that ``.htaccess`` shall have, or None where there is none with the role's block. May refuse, writes nothing."""
     content = folder.read(".htaccess")
+    # Byte for byte: the rest of the file is somebody else's, in whatever encoding.
+    text = (content or b"").decode("utf-8", "surrogateescape")
+    return edit(text).encode("utf-8", "surrogateescape") if htaccess.is_ours(text) else None
+
+
+def _ensure_htaccess(folder: Folder, content: bytes | None) -> bool:
+    found = folder.found(".htaccess")
     if found is None or content is None:
         return False
-    # Byte for byte: the rest of the file is somebody else's, in whatever encoding.
-    text = content.decode("utf-8", "surrogateescape")
-    if not htaccess.is_ours(text):
-        return False
-    changed = folder.ensure_file(
-        ".htaccess", edit(text).encode("utf-8", "surrogateescape"), stat.S_IMODE(found.st_mode), Owner(found.st_uid, found.st_gid)
-    )
+    changed = folder.ensure_file(".htaccess", content, stat.S_IMODE(found.st_mode), Owner(found.st_uid, found.st_gid))
     changed |= folder.remove_partials((".htaccess",))
     folder.sync()
     return changed
