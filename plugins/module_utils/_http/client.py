@@ -138,8 +138,8 @@ def _converse(request: Request, route: Route, connection: Connection, watch: Sto
     response = HTTPResponse(t.cast(socket.socket, wire), method=request.method)
     response.begin()
     while 101 < response.status < 200:  # hints before the answer, which http.client takes for the answer
-        reader, response = t.cast(t.Any, response).fp, HTTPResponse(t.cast(socket.socket, wire), method=request.method)
-        response.fp = reader
+        hint, response = t.cast(t.Any, response), HTTPResponse(t.cast(socket.socket, wire), method=request.method)
+        response.fp, hint.fp = hint.fp, None  # or the hint, thrown away, would close what is read on from
         response.begin()
     watch.lap("ttfb", "body", wire.first_byte)
     exchange = Exchange(request, response.status, response.reason, list(response.headers.items()), watch.phases, connection)
@@ -180,8 +180,7 @@ def _read(response: HTTPResponse, exchange: Exchange, keep: Keep) -> None:
     kept = bytearray()
 
     def take(data: bytes) -> None:
-        if len(kept) < keep.size:
-            kept.extend(data[: keep.size - len(kept)])
+        kept.extend(data[: keep.size - len(kept)])
         digest.update(data)
         if keep.part:
             first, last = keep.part[0] - exchange.size, keep.part[1] + 1 - exchange.size

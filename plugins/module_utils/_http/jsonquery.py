@@ -153,7 +153,7 @@ def _check_functions(node: t.Any) -> None:
         known = Functions.FUNCTION_TABLE.get(node["value"])
         if known is None:
             raise ValueError(f"unknown function {node['value']}()")
-        signature, given = known[1], len(node["children"])
+        signature, given = known["signature"], len(node["children"])
         variadic = bool(signature) and bool(signature[-1].get("variadic"))
         if given < len(signature) or (given > len(signature) and not variadic):
             raise ValueError(f"{node['value']}() takes {len(signature)} arguments, not {given}")

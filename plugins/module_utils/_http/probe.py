@@ -9,7 +9,7 @@ import random
 import time
 import typing as t
 
-from .._common.errors import RunbookError
+from .._common.errors import InvalidInput, RunbookError
 from .._common.outcome import Outcome, overall, summary
 from .._common.runner import Run
 from .attempt import Attempt, make_attempt
@@ -31,9 +31,7 @@ def probe_all(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """
     probes = parse_probes(options)
     client = Client()
-    for probe in probes:
-        if probe.target.scheme == "https":
-            client.context(probe.route.tls)  # files that can't be read are bad input, not a failing server
+    _read_tls_files(probes, client)
     outcomes = run_concurrently(
         lambda probe: run_probe(probe, client, check_mode=run.check_mode), probes, int(options.get("concurrency") or 16)
     )
@@ -43,6 +41,16 @@ def probe_all(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     if status in ("failed", "crashed") and options.get("fail") is not False:
         raise RunbookError(message, **result)
     return {**result, "msg": message}
+
+
+def _read_tls_files(probes: t.Sequence[Probe], client: Client) -> None:
+    """Files that can't be read are bad input, not a failing server."""
+    for probe in probes:
+        if probe.target.scheme == "https":
+            try:
+                client.context(probe.route.tls)
+            except InvalidInput as error:
+                raise InvalidInput(f"probe {probe.name!r}: {error.message}") from None
 
 
 def run_probe(
