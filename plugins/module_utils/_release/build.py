@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import grp
 import os
@@ -67,7 +68,7 @@ class Known:
         """Release ids and manifests, the live one first, loaded when asked for."""
         for record in self._releases:
             if record.id not in self._manifests:
-                manifest = self._site.manifest(record.id)
+                manifest = self._site.usable_manifest(record.id)
                 if manifest is None:
                     continue
                 self._manifests[record.id] = manifest
@@ -102,7 +103,9 @@ class Built:
 class Builder:
     """Creates a tree below ``root`` (which must not exist) from a manifest."""
 
-    def __init__(self, root: str, owner: Owner, *, known: t.Mapping[str, str], blobs: str, source: str | None = None, hardlink: bool = True) -> None:
+    def __init__(
+        self, root: str, owner: Owner, *, known: t.Mapping[str, str], blobs: str, source: str | None = None, hardlink: bool = True
+    ) -> None:
         self.root = root
         self.owner = owner
         self.known = known
@@ -120,6 +123,10 @@ class Builder:
             for entry in manifest.entries:
                 self._place(entry)
                 advance(1)
+            # Last, and exactly: a folder may be read-only for its own owner, and some inherit bits from those above.
+            for entry in reversed(manifest.entries):
+                if entry.kind == "d":
+                    os.chmod(f"{self.root}/{entry.path}", entry.mode)
         finally:
             os.umask(old)
         return self.built
@@ -127,7 +134,7 @@ class Builder:
     def _place(self, entry: Entry) -> None:
         path = f"{self.root}/{entry.path}"
         if entry.kind == "d":
-            os.mkdir(path, entry.mode)
+            os.mkdir(path, entry.mode | 0o700)
         elif entry.kind == "l":
             os.symlink(entry.digest, path)
         else:
@@ -161,13 +168,14 @@ class Builder:
         if not stat.S_ISREG(seen.st_mode) or seen.st_size != entry.size:
             return False
         same = stat.S_IMODE(seen.st_mode) == entry.mode and self.owner.has(seen)
+        self.built.linked_from[entry.path] = known
         if self.hardlink and same and seen.st_nlink < MOST_LINKS:
-            os.link(known, path)
-            self.built.linked += 1
-            self.built.linked_from[entry.path] = known
-        else:
-            self._copy(known, entry, path)
-            self.built.linked_from[entry.path] = known
+            # Some file systems have no hard links, and some forbid those to others' files.
+            with contextlib.suppress(OSError):
+                os.link(known, path)
+                self.built.linked += 1
+                return True
+        self._copy(known, entry, path)
         return True
 
     def _copy(self, source: str, entry: Entry, path: str) -> None:
@@ -189,13 +197,15 @@ def check_space(store: LocalStore, needed: int, names: int) -> None:
     wanted = needed + max(1 << 20, needed // 50)  # folders, links and records
     if wanted > free:
         raise Refused(
-            f"not enough space for the release on {place}: needs {wanted / 1e6:.1f} MB, {free / 1e6:.1f} MB free; nothing was written, free space or run release_prune",
+            f"not enough space for the release on {place}: needs {wanted / 1e6:.1f} MB, {free / 1e6:.1f} MB free;"
+            " nothing was written, free space or run release_prune",
             needed_bytes=wanted,
             free_bytes=free,
         )
     if disk.f_files and names > disk.f_favail:
         raise Refused(
-            f"not enough inodes for the release on {place}: needs {names:,}, {disk.f_favail:,} free; nothing was written, remove old releases",
+            f"not enough inodes for the release on {place}: needs {names:,}, {disk.f_favail:,} free;"
+            " nothing was written, remove old releases",
             needed_inodes=names,
             free_inodes=disk.f_favail,
         )

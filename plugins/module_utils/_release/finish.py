@@ -12,7 +12,7 @@ from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run, describe_os_error
 from . import lock
 from .prune import release_prune
-from .site import Site
+from .site import Record, Site
 from .store import LocalStore
 
 Result = t.Dict[str, t.Any]
@@ -30,7 +30,15 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
     site = Site(store)
     owner = options["lock_owner"]
     lock.check(site, owner)
-    result: Result = {"changed": bool(options["outcome"]), "marked_bad": False, "removed": [], "kept": [], "plan": [], "unknown": [], "released": False}
+    result: Result = {
+        "changed": bool(options["outcome"]),
+        "marked_bad": False,
+        "removed": [],
+        "kept": [],
+        "plan": [],
+        "unknown": [],
+        "released": False,
+    }
     trouble = ""
     if options["prune"]:
         try:
@@ -43,7 +51,10 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
             trouble = error.message
         except OSError as error:
             trouble = describe_os_error(error)
-    if not run.check_mode:
+    if run.check_mode:
+        result["marked_bad"] = _may_be_marked(site, options) is not None
+        result["changed"] = result["changed"] or result["marked_bad"]
+    else:
         with store.mutex():
             _close(site, options, result)
     if trouble:
@@ -51,19 +62,24 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
     return result
 
 
+def _may_be_marked(site: Site, options: t.Mapping[str, t.Any]) -> Record | None:
+    record = site.records().get(options["release"] or "") if options["mark_bad"] else None
+    return record if record and record.state not in ("bad", "live") else None
+
+
 def _close(site: Site, options: t.Mapping[str, t.Any], result: Result) -> None:
     release, outcome, owner = options["release"], options["outcome"], options["lock_owner"]
-    if options["mark_bad"]:
-        record = site.records().get(release or "")
-        if record and record.state not in ("bad", "live"):
-            record.state, record.reason = "bad", outcome or "marked bad"
-            site.save(record)
-            result["marked_bad"] = result["changed"] = True
+    record = _may_be_marked(site, options)
+    if record:
+        record.state, record.reason = "bad", outcome or "marked bad"
+        site.save(record)
+        result["marked_bad"] = result["changed"] = True
     if outcome:
         took = None if options["started"] is None else round(max(0.0, time.time() - options["started"]), 1)
         facts = {str(key): value for key, value in options["details"].items() if value not in (None, "")}
         site.note("deploy", release=release, outcome=outcome, by=options["by"], duration_s=took, **_free(facts))
-    if owner:
+    held = lock.holder(site)
+    if owner and held and held.owner == owner:  # one that ran out may have passed to another run
         result["released"] = lock.release(site, owner) is not None
 
 

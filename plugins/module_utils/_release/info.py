@@ -9,7 +9,7 @@ import dataclasses
 import time
 import typing as t
 
-from .._common.errors import Refused
+from .._common.errors import Refused, RunbookError
 from .._common.runner import Run
 from . import clock, journal, lock
 from .site import RELEASES, Record, Site
@@ -21,7 +21,17 @@ def info(store: LocalStore, *, verify: bool = False, history: int = 20) -> dict[
     """Releases (oldest first) with state, size, age and metadata, what is current and previous, the lock and the history."""
     site = Site(store)
     if not store.check_base():
-        return {"exists": False, "current": None, "previous": None, "releases": [], "unknown": [], "lock": None, "history": [], "interrupted": None, "problem": ""}
+        return {
+            "exists": False,
+            "current": None,
+            "previous": None,
+            "releases": [],
+            "unknown": [],
+            "lock": None,
+            "history": [],
+            "interrupted": None,
+            "problem": "",
+        }
     problem, current = "", None
     try:
         current = site.current()
@@ -51,10 +61,15 @@ def _row(site: Site, store: LocalStore, record: Record, verify: bool) -> dict[st
     row["path"] = store.absolute(f"{RELEASES}/{record.id}")
     row["complete"] = record.state != "staging" and site.exists(record.id)
     if verify and row["complete"]:
-        manifest = site.manifest(record.id)
+        manifest, row["problem"] = None, "it has no manifest"
+        try:
+            manifest = site.manifest(record.id)
+        except RunbookError as error:
+            row["problem"] = error.message
         if manifest is None:
-            row["verified"], row["problem"] = False, "it has no manifest"
+            row["verified"] = False
         else:
+            row["problem"] = ""
             drift, _stamp = verify_tree(row["path"], manifest)
             row["verified"] = not drift
             row.update(drifted=drift.drifted, missing=drift.missing, extra=drift.extra)

@@ -106,7 +106,8 @@ def recover(site: Site, check_mode: bool = False) -> str:
         site.note("recovered", outcome="finished", release=step.to)
     else:
         site.store.remove(NEXT)
-        if step.adopted:
+        # A folder under the adopted name is what the site served: the step was taken, and undone by hand since.
+        if step.adopted and not site.exists(step.adopted):
             if site.store.read_link(f"{RELEASES}/{step.adopted}"):
                 site.store.remove(f"{RELEASES}/{step.adopted}")
             site.forget(step.adopted)
@@ -135,4 +136,7 @@ def _was_taken(site: Site, step: Step, check_mode: bool) -> tuple[bool, str]:
 def in_progress(site: Site) -> t.Any:
     """The announced step, for reports; ``None`` when none is open."""
     data = site.store.read(JOURNAL)
-    return json.loads(data) if data else None
+    try:
+        return json.loads(data) if data else None
+    except ValueError as error:
+        return {"unreadable": str(error)}

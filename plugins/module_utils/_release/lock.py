@@ -55,7 +55,8 @@ def holder(site: Site) -> Lock | None:
     if data is None:
         return None
     try:
-        return Lock(**json.loads(data))
+        found = Lock(**json.loads(data))
+        return dataclasses.replace(found, ttl=int(found.ttl))
     except (ValueError, TypeError):
         # Unreadable, so nobody can prove to hold it; it counts as run out and is replaced.
         return Lock("unknown", "unknown", clock.stamp(0), clock.stamp(0), 0)
@@ -73,11 +74,18 @@ def check(site: Site, owner: str | None) -> None:
     """Refuse when somebody else holds the lock."""
     found = holder(site)
     if found and found.owner != owner and not found.expired:
-        raise Refused(f"{site.store.base} is locked by {found.describe()}; wait for it, or take the lock over if that run is dead", lock=found.to_dict())
+        raise Refused(
+            f"{site.store.base} is locked by {found.describe()};"
+            " wait for it, or if that run is dead take the lock over (release_lock with take_over: true)",
+            lock=found.to_dict(),
+        )
 
 
-def acquire(site: Site, owner: str, *, where: str, ttl: int, purpose: str = "", take_over: bool = False, check_mode: bool = False) -> tuple[bool, Lock | None]:
-    """Take or renew the lock; the caller holds the store's mutex (but in check mode). Returns whether it is newly ours, and whom it was taken from."""
+def acquire(
+    site: Site, owner: str, *, where: str, ttl: int, purpose: str = "", take_over: bool = False, check_mode: bool = False
+) -> tuple[bool, Lock | None]:
+    """Take or renew the lock; the caller holds the store's mutex (but in check mode). Returns whether it is newly "
+    "ours, and whom it was taken from."""
     found = holder(site)
     fresh = Lock(owner, where, clock.now(), clock.now(), ttl, purpose)
     if found and found.owner == owner:
@@ -102,7 +110,9 @@ def release(site: Site, owner: str, *, force: bool = False, check_mode: bool = F
     if found is None:
         return None
     if found.owner != owner and not force:
-        raise Refused(f"the lock of {site.store.base} belongs to {found.describe()}, not to {owner}; nothing was released", lock=found.to_dict())
+        raise Refused(
+            f"the lock of {site.store.base} belongs to {found.describe()}, not to {owner}; nothing was released", lock=found.to_dict()
+        )
     if not check_mode:
         site.store.remove_tree(LOCK)
         if found.owner != owner:

@@ -72,8 +72,9 @@ class Manifest:
         # A folder's path sorts before the paths below it, so the reverse order meets children first.
         for path in sorted(self.children, reverse=True):
             cut = len(path) + 1 if path else 0
+            # NUL alone ends a field: names and link targets may hold line breaks, and would else pass for other entries.
             lines = [
-                f"{entry.kind} {entry.mode:o} {entry.size} {entry.path[cut:]}\0{trees[entry.path] if entry.kind == 'd' else entry.digest}\n"
+                f"{entry.kind} {entry.mode:o} {entry.size} {entry.path[cut:]}\0{trees[entry.path] if entry.kind == 'd' else entry.digest}\0"
                 for entry in self.children[path]
             ]
             trees[path] = hashlib.sha256("".join(lines).encode("utf-8", "surrogateescape")).hexdigest()
@@ -121,7 +122,7 @@ class Manifest:
             # Computed when it was written and covered by the digest just checked.
             manifest.__dict__["trees"] = document["trees"]
         except (ValueError, TypeError, KeyError) as error:
-            raise RunbookError(f"a manifest can't be used ({error}); deploy a new release") from error
+            raise RunbookError(f"its manifest can't be used ({error})") from error
         return manifest
 
 

@@ -47,16 +47,20 @@ STAGE = PATH.merge(HOLDER).merge(
 
 ASSUME = ArgumentSpec({"assume_staged": {"type": "bool", "default": False}})
 
-SWAP = PATH.merge(HOLDER).merge(ASSUME).merge(
-    ArgumentSpec(
-        {
-            "release": {"type": "str", "required": True},
-            "reason": {"type": "str", "default": ""},
-            "mark_bad": {"type": "bool", "default": False},
-            "allow_bad": {"type": "bool", "default": False},
-            "adopt_directory": {"type": "bool", "default": False},
-            "verify": {"type": "str", "choices": ["auto", "full"], "default": "auto"},
-        }
+SWAP = (
+    PATH.merge(HOLDER)
+    .merge(ASSUME)
+    .merge(
+        ArgumentSpec(
+            {
+                "release": {"type": "str", "required": True},
+                "reason": {"type": "str", "default": ""},
+                "mark_bad": {"type": "bool", "default": False},
+                "allow_bad": {"type": "bool", "default": False},
+                "adopt_directory": {"type": "bool", "default": False},
+                "verify": {"type": "str", "choices": ["auto", "full"], "default": "auto"},
+            }
+        )
     )
 )
 
@@ -93,27 +97,35 @@ LOCK = PATH.merge(
     )
 )
 
-FINISH = PATH.merge(HOLDER).merge(RETENTION).merge(
-    ArgumentSpec(
-        {
-            "release": {"type": "str"},
-            "outcome": {"type": "str", "default": ""},
-            "mark_bad": {"type": "bool", "default": False},
-            "started": {"type": "float"},
-            "details": {"type": "dict", "default": {}},
-            "prune": {"type": "bool", "default": True},
-        }
+FINISH = (
+    PATH.merge(HOLDER)
+    .merge(RETENTION)
+    .merge(
+        ArgumentSpec(
+            {
+                "release": {"type": "str"},
+                "outcome": {"type": "str", "default": ""},
+                "mark_bad": {"type": "bool", "default": False},
+                "started": {"type": "float"},
+                "details": {"type": "dict", "default": {}},
+                "prune": {"type": "bool", "default": True},
+            }
+        )
     )
 )
 
-RUN = PATH.merge(HOLDER).merge(ASSUME).merge(
-    ArgumentSpec(
-        {
-            "release": {"type": "str", "required": True},
-            "commands": {"type": "list", "elements": "raw", "default": []},
-            "environment_vars": {"type": "dict", "default": {}, "no_log": True},
-            "timeout": {"type": "float", "default": 1800},
-            "seal": {"type": "bool", "default": True},
-        }
+RUN = (
+    PATH.merge(HOLDER)
+    .merge(ASSUME)
+    .merge(
+        ArgumentSpec(
+            {
+                "release": {"type": "str", "required": True},
+                "commands": {"type": "list", "elements": "raw", "default": []},
+                "environment_vars": {"type": "dict", "default": {}, "no_log": True},
+                "timeout": {"type": "float", "default": 1800},
+                "seal": {"type": "bool", "default": True},
+            }
+        )
     )
 )

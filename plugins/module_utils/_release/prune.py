@@ -18,12 +18,12 @@ from .store import STATE, LocalStore
 RESUMABLE = 86400.0
 
 
-def plan(site: Site, records: dict[str, Record], current: str | None, *, keep: int, keep_days: float | None, keep_bad: int) -> list[dict[str, str]]:
+def plan(
+    site: Site, records: dict[str, Record], current: str | None, *, keep: int, keep_days: float | None, keep_bad: int
+) -> list[dict[str, str]]:
     """What happens to each known release and why: items ``{release, action: keep|remove, reason}``, newest first."""
     previous = site.previous(records, current)
-    holder = lock.holder(site)
-    busy = bool(holder and not holder.expired)
-    good = kept_bad = 0
+    good = kept_bad = unused = 0
     rows = []
     for record in sorted(records.values(), key=lambda item: (item.created, item.id), reverse=True):
         action, reason = "keep", ""
@@ -31,12 +31,14 @@ def plan(site: Site, records: dict[str, Record], current: str | None, *, keep: i
             kept_bad += 1
             action, reason = ("keep", "bad, kept to be looked at") if kept_bad <= keep_bad else ("remove", "bad")
         elif record.state == "staging":
-            action, reason = _unfinished(record, records.get(current or ""), busy)
+            action, reason = _unfinished(record, records.get(current or ""))
         else:
-            good += 1
+            # Deploys that were given up after staging must not push out releases that have served.
+            served = record.id == current or bool(record.live_since or record.retired)
+            good, unused = good + served, unused + (not served)
             age = time.time() - clock.seconds(record.created)
-            if good <= keep:
-                reason = f"among the newest {keep}"
+            if (good if served else unused) <= keep:
+                reason = f"among the newest {keep}" + ("" if served else " that were never live")
             elif keep_days is not None and age < keep_days * 86400:
                 reason = f"younger than {keep_days:g} days"
             else:
@@ -49,9 +51,8 @@ def plan(site: Site, records: dict[str, Record], current: str | None, *, keep: i
     return rows
 
 
-def _unfinished(record: Record, live: Record | None, busy: bool) -> tuple[str, str]:
-    if busy:
-        return "keep", "unfinished, and a run holds the lock"
+def _unfinished(record: Record, live: Record | None) -> tuple[str, str]:
+    # Whoever gets here holds the lock or found none: a run that takes the lock is not in the middle of this one.
     if live and clock.seconds(live.live_since) > clock.seconds(record.created):
         return "remove", "unfinished, and a newer release went live"
     if time.time() - clock.seconds(record.created) > RESUMABLE:
@@ -69,10 +70,13 @@ def prune(
     check_mode: bool = False,
     assume_live: str | None = None,
 ) -> dict[str, t.Any]:
-    """Apply ``plan``; in check mode as if the release ``assume_live`` had been made live before. Returns ``changed``, ``removed``, ``kept``, ``plan``, ``unknown`` folders (never touched) and ``diff``."""
+    """Apply ``plan``; in check mode as if the release ``assume_live`` had been made live before.
+
+    Returns ``changed``, ``removed``, ``kept``, ``plan``, ``unknown`` folders (never touched) and ``diff``.
+    """
     if keep < 2:
         raise InvalidInput(f"keep: {keep} would leave nothing to roll back to; use 2 or more")
-    if keep_days is not None and keep_days < 0 or keep_bad < 0:
+    if (keep_days is not None and keep_days < 0) or keep_bad < 0:
         raise InvalidInput("keep_days and keep_bad can't be negative")
     if not store.check_base():
         raise Refused(f"{store.base} does not exist; there is nothing to prune, check path")
@@ -115,7 +119,7 @@ def _prune(
     before = "".join(f"{row['release']}\n" for row in rows)
     after = "".join(f"{row['release']}  # {row['reason']}\n" for row in rows if row["action"] == "keep")
     return {
-        "changed": bool(removed),
+        "changed": bool(removed or recovered),
         "removed": removed,
         "kept": [row["release"] for row in rows if row["action"] == "keep"],
         "plan": rows,
@@ -126,10 +130,17 @@ def _prune(
 
 
 def _drop_strays(site: Site, store: LocalStore, records: dict[str, Record]) -> None:
-    """Manifests and uploads whose record is gone: what a killed removal left."""
+    """What killed runs left: manifests and uploads without a record, half-written files, locks that never got their name."""
     for name in store.names(f"{STATE}/incoming"):
-        if name not in records:
+        if name not in records or records[name].state != "staging":
             store.remove_tree(f"{STATE}/incoming/{name}")
+    for folder in (STATE, f"{STATE}/releases", f"{STATE}/manifests"):
+        for name in store.names(folder):
+            if name.endswith(".partial"):
+                store.remove(f"{folder}/{name}")
+    for name in store.names(STATE):
+        if name.startswith("lock-"):
+            store.remove_tree(f"{STATE}/{name}")
     for name in store.names(f"{STATE}/manifests"):
         if name.endswith(".json") and name[:-5] not in records:
             store.remove(f"{STATE}/manifests/{name}")

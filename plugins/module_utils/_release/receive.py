@@ -31,7 +31,10 @@ class Inflating(io.RawIOBase):
     def readinto(self, buffer: t.Any) -> int:
         while not self._inflate.eof:
             source = self._inflate.unconsumed_tail or self._stream.read(65536)
-            data = self._inflate.decompress(source, len(buffer))
+            try:
+                data = self._inflate.decompress(source, len(buffer))
+            except zlib.error as error:
+                raise ValueError(f"the upload can't be decompressed ({error})") from None
             if data:
                 buffer[: len(data)] = data
                 return len(data)

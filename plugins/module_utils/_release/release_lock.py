@@ -22,9 +22,11 @@ def release_lock(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """Acquire (waiting up to ``wait`` seconds) or release the site's lock."""
     if options["ttl"] < 1:
         raise InvalidInput("ttl is in seconds and must be at least 1")
+    owner = options["owner"]
+    if not owner:
+        raise InvalidInput("owner is empty; name this run, for example 'deploy 4711'")
     store = LocalStore(options["path"])
     site = Site(store)
-    owner = options["owner"]
     if not store.check_base():
         if options["state"] == "released":
             return {"changed": False, "lock": None, "taken_from": None, "msg": f"{store.base} does not exist and so is not locked"}

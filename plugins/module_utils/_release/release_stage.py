@@ -21,7 +21,9 @@ def release_stage(options: Options, run: Run) -> Result:
     if options["transfer"]:
         return answer(store, options["transfer"], run.check_mode)
     if not options["remote_src"] and options["src"]:
-        raise InvalidInput("src is on the controller, so release_stage must run as a task there; use remote_src: true for a source on the host")
+        raise InvalidInput(
+            "src is on the controller, so release_stage must run as a task there; use remote_src: true for a source on the host"
+        )
     rules = rules_from_options(options)
     from .source import resolve_source  # tarfile, ssl and more: loaded only where a source is unpacked
 

@@ -9,6 +9,7 @@ import dataclasses
 import os
 import shlex
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -32,7 +33,11 @@ def parse(commands: t.Sequence[t.Any]) -> list[list[str]]:
     parsed = []
     for command in commands:
         try:
+            if isinstance(command, t.Mapping):
+                raise TypeError("it is a mapping")
             words = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+            if any("\0" in word for word in words):
+                raise ValueError("it contains a NUL byte")
         except (ValueError, TypeError) as error:
             raise InvalidInput(f"command {command!r} can't be split into words ({error}); give it as a list of arguments") from None
         if not words:
@@ -69,6 +74,8 @@ def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: fl
             )
         except OSError as error:
             return Ran(shlex.join(words), 127, "", f"{error.strerror}: {words[0]}", 0.0)
+        except ValueError as error:  # a name or value that no environment can hold
+            return Ran(shlex.join(words), 127, "", f"environment_vars can't be used: {error}", 0.0)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -145,17 +152,44 @@ def _seal(site: Site, store: LocalStore, release: str, by: str) -> dict[str, t.A
             return {"sealed": False, "changes": {"added": 0, "changed": 0, "removed": 0}}
         links = {entry.path: entry for entry in new.entries if entry.kind == "l"}
         for entry in old.entries:
-            if entry.kind == "l" and "shared/" in entry.digest and links.get(entry.path) != entry:
-                raise Refused(f"a command replaced the link to shared data {entry.path} in release {release}; its data would be lost with the release, correct the command")
+            # Only links to shared data climb out of a release, see walk.leads_out.
+            outward = "../" * (entry.path.count("/") + 2) + "shared/"
+            if entry.kind == "l" and entry.digest.startswith(outward) and links.get(entry.path) != entry:
+                raise Refused(
+                    f"a command replaced the link to shared data {entry.path} in release {release};"
+                    " its data would be lost with the release, correct the command"
+                )
         drift, record.stamp = verify_tree(folder, new)
         if drift:
-            raise Refused(f"release {release} still changes after its commands ended ({drift.describe(len(new.entries))}); a process is still writing to it")
+            raise Refused(
+                f"release {release} still changes after its commands ended ({drift.describe(len(new.entries))});"
+                " a process is still writing to it"
+            )
         changes = compare(old, new)
+        _refuse_shared_inodes(site, store, release, changes.changed)
         record.root, record.files, record.bytes = new.root, len(new.files), new.total_bytes
         site.save_manifest(release, new)
         site.save(record)
         site.note("sealed", release=release, root=new.root, at=clock.now(), by=by)
         return {"sealed": True, "changes": {kind: len(paths) for kind, paths in dataclasses.asdict(changes).items()}}
+
+
+def _refuse_shared_inodes(site: Site, store: LocalStore, release: str, changed: t.Sequence[str]) -> None:
+    """Refuse when a changed file is one that another release has too: that release, perhaps the live one, changed with it."""
+    suspects = {}
+    for path in changed:
+        seen = os.lstat(store.absolute(f"{RELEASES}/{release}/{path}"))
+        if stat.S_ISREG(seen.st_mode) and seen.st_nlink > 1:
+            suspects[seen.st_ino] = path
+    for other in site.records() if suspects else ():
+        found = Scan(store.absolute(f"{RELEASES}/{other}")).found if other != release and site.exists(other) else {}
+        for seen in found.values():
+            if seen.st_ino in suspects:
+                raise Refused(
+                    f"a command changed {suspects[seen.st_ino]} in place, and with it release {other}, which shares that file by a "
+                    "hard link;"
+                    f" put it right in {other}, then deploy under a new id with hardlink: false or a command that replaces files"
+                )
 
 
 def release_run(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import re
@@ -81,13 +82,16 @@ class Site:
         where = f"{self.store.base}/{CURRENT}"
         if target is None:
             raise Refused(
-                f"{where} is a real {found.kind}, not a link to a release; run the swap with adopt_directory: true to keep it as a release, or move it away yourself"
+                f"{where} is a real {found.kind}, not a link to a release;"
+                " run the swap with adopt_directory: true to keep it as a release, or move it away yourself"
             )
         # Other tools' absolute links are understood as long as they stay inside this site.
         inner = target[len(self.store.base) + 1 :] if target.startswith(self.store.base + "/") else target
         folder, _slash, name = inner.rstrip("/").rpartition("/")
         if folder != RELEASES or not _ID.fullmatch(name):
-            raise Refused(f"{where} points to {target}, which is not one of this site's releases; point it to releases/<id> or remove the link")
+            raise Refused(
+                f"{where} points to {target}, which is not one of this site's releases; point it to releases/<id> or remove the link"
+            )
         return name
 
     def records(self) -> dict[str, Record]:
@@ -116,17 +120,31 @@ class Site:
             return None
         try:
             return Record.from_json(data)
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise RunbookError(
-                f"the record of release {release} can't be read ({error}); look at {self.store.base}/{STATE}/releases/{release}.json, remove it to give the release up"
+                f"the record of release {release} can't be read ({error});"
+                f" look at {self.store.base}/{STATE}/releases/{release}.json, remove it to give the release up"
             ) from error
 
     def save(self, record: Record) -> None:
         self.store.write(f"{STATE}/releases/{record.id}.json", record.to_json())
 
     def manifest(self, release: str) -> Manifest | None:
-        data = self.store.read(f"{STATE}/manifests/{release}.json")
-        return None if data is None else Manifest.from_json(data)
+        """What the release consists of; ``None`` without a manifest, ``RunbookError`` for a damaged one."""
+        name = f"{STATE}/manifests/{release}.json"
+        data = self.store.read(name)
+        try:
+            return None if data is None else Manifest.from_json(data)
+        except RunbookError as error:
+            raise RunbookError(
+                f"release {release} can't be verified, {error.message}; look at {self.store.base}/{name}, or stage a new release"
+            ) from error
+
+    def usable_manifest(self, release: str) -> Manifest | None:
+        """``manifest`` for what works without: ``None`` also for a damaged one."""
+        with contextlib.suppress(RunbookError):
+            return self.manifest(release)
+        return None
 
     def save_manifest(self, release: str, manifest: Manifest) -> None:
         self.store.write(f"{STATE}/manifests/{release}.json", manifest.to_json())

@@ -37,6 +37,8 @@ def stage_request(options: Options, rules: Rules, root: str, where: str) -> Requ
         raise InvalidInput("max_size is in megabytes and must be at least 1")
     locking = None
     if options["lock_ttl"] is not None:
+        if options["lock_ttl"] < 1:
+            raise InvalidInput("lock_ttl is in seconds and must be at least 1")
         locking = {"where": where, "ttl": options["lock_ttl"], "take_over": options["lock_take_over"]}
     return Request(
         release=options["release"] or new_release_id(),
@@ -96,4 +98,9 @@ def stage_diff(release: str, changes: t.Mapping[str, t.Sequence[str]], most: int
         lines += [f"{sign} {path}" for path in paths[:most]]
         if len(paths) > most:
             lines.append(f"{sign} ... and {len(paths) - most:,} more {kind}")
-    return {"before_header": "current release", "after_header": f"release {release}", "before": "", "after": "".join(f"{line}\n" for line in lines)}
+    return {
+        "before_header": "current release",
+        "after_header": f"release {release}",
+        "before": "",
+        "after": "".join(f"{line}\n" for line in lines),
+    }

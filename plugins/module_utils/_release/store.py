@@ -132,7 +132,9 @@ class LocalStore:
             if size:
                 stream.seek(size - 1)
                 torn = stream.read(1) != b"\n"
-            stream.write((b"\n" if torn else b"") + data)
+            left = memoryview((b"\n" if torn else b"") + data)
+            while left:  # a disk that is nearly full takes a part, and says so only when asked again
+                left = left[stream.write(left) :]
             os.fsync(stream.fileno())
 
     def make_folder(self, name: str, mode: int) -> None:
@@ -142,7 +144,12 @@ class LocalStore:
             missing.append(path)
             path = os.path.dirname(path)
         for folder in reversed(missing):
-            os.mkdir(folder, mode)
+            try:
+                os.mkdir(folder, mode)
+            except FileExistsError:
+                if os.path.isdir(folder):  # another process made it meanwhile, the mutex lies in one of these itself
+                    continue
+                raise
             os.chmod(folder, mode)  # whatever the umask
             fsync_folder(os.path.dirname(folder))
 
@@ -169,7 +176,7 @@ class LocalStore:
                 fsync_folder(path)
             return True
         number = ctypes.get_errno()
-        if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+        if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM):  # EPERM: how old containers filter unknown calls
             return False
         raise OSError(number, os.strerror(number), self.absolute(one), None, self.absolute(other))
 
@@ -185,18 +192,28 @@ class LocalStore:
         trash = f"{STATE}/trash/{secrets.token_hex(6)}"
         self.make_folder(f"{STATE}/trash", 0o700)
         self.rename(name, trash)
-        self.empty_trash()
+        # Only what was thrown away here: trash of others that can't be deleted must not keep a lock from being given back.
+        self._destroy(self.absolute(trash))
 
     def empty_trash(self) -> None:
-        """Delete what was thrown away, also by runs that were killed."""
+        """Delete what was thrown away by runs that were killed."""
         for name in self.names(f"{STATE}/trash"):
-            path = self.absolute(f"{STATE}/trash/{name}")
-            for folder, folders, _files in os.walk(path):
-                # A release may carry folders that its own owner can't write to.
-                for child in [folder, *(os.path.join(folder, each) for each in folders)]:
-                    if not os.path.islink(child) and not os.access(child, os.W_OK | os.X_OK):
-                        os.chmod(child, 0o700)
-            shutil.rmtree(path)
+            self._destroy(self.absolute(f"{STATE}/trash/{name}"))
+
+    @staticmethod
+    def _destroy(path: str) -> None:
+        if os.path.islink(path) or not os.path.isdir(path):
+            os.unlink(path)
+            return
+        everything = os.R_OK | os.W_OK | os.X_OK
+        if not os.access(path, everything):
+            os.chmod(path, 0o700)
+        for folder, folders, _files in os.walk(path):
+            # A release may carry folders that its own owner can't write to.
+            for child in (os.path.join(folder, each) for each in folders):
+                if not os.path.islink(child) and not os.access(child, everything):
+                    os.chmod(child, 0o700)
+        shutil.rmtree(path)
 
     @contextlib.contextmanager
     def mutex(self) -> t.Iterator[None]:

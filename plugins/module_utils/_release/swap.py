@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
-from .._common.errors import InvalidInput, Refused
+from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run
 from . import journal, lock
 from .clock import now
@@ -47,7 +48,8 @@ def _target(site: Site, request: Request, records: dict[str, Record], current: s
         if not found:
             there = ", ".join(records) or "none"
             raise Refused(
-                f"no good release precedes {current or 'an empty current'} on {site.store.base}; nothing was changed. Releases known: {there}; name one to swap to it"
+                f"no good release precedes {current or 'an empty current'} on {site.store.base};"
+                f" nothing was changed. Releases known: {there}; name one to swap to it"
             )
         return found
     return release_id(request.release)
@@ -59,11 +61,19 @@ def _refuse_unfit(site: Site, target: str, records: dict[str, Record], allow_bad
         known = ", ".join(records) or "none"
         raise Refused(f"release {target} is not known on {site.store.base} (known: {known}); stage it first")
     if record.state == "staging":
-        raise Refused(f"release {target} is not ready, its staging was not completed; run the deploy again to resume, or remove it with release_prune")
+        raise Refused(
+            f"release {target} is not ready, its staging was not completed; run the deploy again to resume, or remove it with release_prune"
+        )
     if record.state == "bad" and not allow_bad:
-        raise Refused(f"release {target} is marked bad ({record.reason or 'no reason given'}); stage a fixed one under a new id, or return to it all the same with allow_bad: true")
+        raise Refused(
+            f"release {target} is marked bad ({record.reason or 'no reason given'});"
+            " stage a fixed one under a new id, or return to it all the same with allow_bad: true"
+        )
     if not site.exists(target):
-        raise Refused(f"{site.store.base}/{RELEASES}/{target} is missing although its record says {record.state}; stage it again or name another release")
+        raise Refused(
+            f"{site.store.base}/{RELEASES}/{target} is missing although its record says {record.state};"
+            " stage it again or name another release"
+        )
     return record
 
 
@@ -78,7 +88,8 @@ def prove(site: Site, store: LocalStore, record: Record, mode: str, check_mode: 
     drift, stamp = verify_tree(root, manifest)
     if drift:
         raise Refused(
-            f"release {record.id} in {root} is not what was staged ({drift.describe(len(manifest.entries))}); stage a new release, or look with release_info verify: true",
+            f"release {record.id} in {root} is not what was staged ({drift.describe(len(manifest.entries))});"
+            " stage a new release, or look with release_info verify: true",
             drifted=drift.drifted[:100],
             missing=drift.missing[:100],
             extra=drift.extra[:100],
@@ -90,7 +101,8 @@ def prove(site: Site, store: LocalStore, record: Record, mode: str, check_mode: 
 
 
 def _manifest(site: Site, release: str | None) -> Manifest | None:
-    return site.manifest(release) if release else None
+    # For the diff alone: a damaged manifest of the release that is left must not keep anybody there.
+    return site.usable_manifest(release) if release else None
 
 
 def swap(store: LocalStore, request: Request, check_mode: bool = False) -> dict[str, t.Any]:
@@ -120,8 +132,15 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
     result: dict[str, t.Any] = {"before": adopted or current, "after": target, "recovered": recovered, "atomic": True, "verified": False}
     result["before_metadata"] = records[current].metadata if current in records else {}
     if target == current and not adopted:
+        if target is not None and not site.exists(target):
+            raise Refused(
+                f"{CURRENT} points to {RELEASES}/{target}, which is missing on {store.base};"
+                " swap to another release, or stage this one again"
+            )
         if request.mark_bad:
-            raise Refused(f"release {target} is current and can't be marked bad while it is served; swap to another one with mark_bad: true")
+            raise Refused(
+                f"release {target} is current and can't be marked bad while it is served; swap to another one with mark_bad: true"
+            )
         return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
     if target is not None and not (check_mode and request.assume_staged and target not in records):
         result["verified"] = prove(site, store, _refuse_unfit(site, target, records, request.allow_bad), request.verify, check_mode)
@@ -130,20 +149,26 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
     going_back = target is not None and current is not None and target in site.ancestors(current, records)
     result["rolled_back"] = going_back
     result["msg"] = f"{current or 'nothing'} -> {target or 'nothing'} on {store.base}"
+    # Before anything is announced: a folder that can't be recorded (a socket in it, say) is refused with nothing changed.
+    adoption = manifest_of(store.absolute(CURRENT), Rules(keep_all=True)) if adopted else None
+    foreign = current if current and current not in records and site.exists(current) else ""
+    with contextlib.suppress(RunbookError, OSError):  # what can't be recorded can't be returned to, but may be left
+        adoption = manifest_of(store.absolute(f"{RELEASES}/{foreign}"), Rules(keep_all=True)) if foreign else adoption
     if check_mode:
         return result
     step = journal.Step(target, current, request.reason, request.mark_bad, adopted, request.by)
+    if foreign and adoption:
+        _record_adopted(site, foreign, adoption, request.by, "adopted: was current without a record, another tool had made it")
     journal.begin(site, step)
-    if adopted:
-        _record_adopted(site, store, adopted, request.by)
+    if adopted and adoption:
+        _record_adopted(site, adopted, adoption, request.by, "adopted: was a real folder at current")
     result["atomic"] = journal.take(site, step)
     journal.finish(site, step)
     return result
 
 
-def _record_adopted(site: Site, store: LocalStore, adopted: str, by: str) -> None:
-    """Give the folder at ``current`` a record and a manifest before it is moved, so that it can be swapped back to like any release."""
-    manifest = manifest_of(store.absolute(CURRENT), Rules(keep_all=True))
+def _record_adopted(site: Site, adopted: str, manifest: Manifest, by: str, reason: str) -> None:
+    """Give what was served until now a record and a manifest before it is replaced, so that it can be returned to like any release."""
     site.save_manifest(adopted, manifest)
     site.save(
         Record(
@@ -154,7 +179,7 @@ def _record_adopted(site: Site, store: LocalStore, adopted: str, by: str) -> Non
             source_root=manifest.root,
             files=len(manifest.files),
             bytes=manifest.total_bytes,
-            reason="adopted: was a real folder at current",
+            reason=reason,
             by=by,
         )
     )

@@ -27,7 +27,9 @@ class Drift:
         return bool(self.drifted or self.missing or self.extra)
 
     def describe(self, total: int) -> str:
-        parts = [f"{len(names)} {what}" for what, names in (("changed", self.drifted), ("missing", self.missing), ("extra", self.extra)) if names]
+        parts = [
+            f"{len(names)} {what}" for what, names in (("changed", self.drifted), ("missing", self.missing), ("extra", self.extra)) if names
+        ]
         first = next(iter([*self.drifted, *self.missing, *self.extra]), "")
         return f"{', '.join(parts)} of {total:,} entries, first {first}"
 

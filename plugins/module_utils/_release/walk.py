@@ -203,7 +203,9 @@ class Walker:
             if item.is_symlink():
                 target = os.readlink(item.path)
                 if leads_out(path, target) and not self.rules.keep_all:
-                    raise Refused(f"{path} in the source is a link that leads out of it ({target}); exclude it, share it, or replace it by a copy")
+                    raise Refused(
+                        f"{path} in the source is a link that leads out of it ({target}); exclude it, share it, or replace it by a copy"
+                    )
                 self.others.append(Entry(path, "l", 0o777, 0, target))
             elif item.is_dir():
                 mode = stat.S_IMODE(item.stat(follow_symlinks=False).st_mode) if self.rules.keep_all else self.rules.dir_mode or 0o755
@@ -233,9 +235,15 @@ def _resolve_parents(path: str, links: t.Mapping[str, str], depth: int = 0) -> s
 def shared_links(rules: Rules, entries: t.Iterable[Entry]) -> tuple[list[Entry], set[str]]:
     """The links for shared paths, and the folders of the source that they cover at their real place."""
     links = {entry.path: entry.digest for entry in entries if entry.kind == "l"}
-    made = []
+    made: list[Entry] = []
     for shared in rules.shared:
         dest = _resolve_parents(shared.dest, links)
+        for other in made:
+            if f"{dest}/".startswith(f"{other.path}/") or f"{other.path}/".startswith(f"{dest}/"):
+                raise Refused(
+                    f"shared path {shared.dest} is {dest} through links of the source, where {other.path} is shared too;"
+                    " name one of them only"
+                )
         up = "../" * (dest.count("/") + 2)
         made.append(Entry(dest, "l", 0o777, 0, f"{up}shared/{shared.source}"))
     return made, {entry.path for entry in made}
