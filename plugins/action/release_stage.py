@@ -23,7 +23,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.options impor
 from ansible_collections.runbook.ops.plugins.module_utils._release.source import resolve_source
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
-from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import walk_once
+from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
 
 display = Display()
 MODULE = "runbook.ops.release_stage"
@@ -47,7 +47,7 @@ class ActionModule(ActionBase):
         options = self._options()
         try:
             if options["remote_src"] or options["transfer"]:
-                return self._module(options)
+                return self._module()
             result.update(self._stage(options))
         except _HostSaidNo as no:
             result.update(no.result)
@@ -66,9 +66,9 @@ class ActionModule(ActionBase):
             raise AnsibleActionFail(f"release_stage: {'; '.join(checked.error_messages)}")
         return t.cast("dict[str, t.Any]", checked.validated_parameters)
 
-    def _module(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
-        given = {key: value for key, value in options.items() if value is not None}
-        return t.cast("dict[str, t.Any]", self._execute_module(module_name=MODULE, module_args=given, task_vars=self._vars))
+    def _module(self) -> dict[str, t.Any]:
+        # As they were given: checking them here has expanded ~ to this machine's home.
+        return t.cast("dict[str, t.Any]", self._execute_module(module_name=MODULE, module_args=dict(self._task.args), task_vars=self._vars))
 
     def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         rules = rules_from_options(options)
@@ -86,8 +86,9 @@ class ActionModule(ActionBase):
         # The worker's parent is the run, the task is the same for all hosts: together they name one walk.
         walked = walk_once(source.path, rules, cache, f"{os.getppid()} {self._task._uuid}")
         request = stage_request(options, rules, walked.manifest.root, socket.gethostname())
+        memory = Memory(cache, str(self._vars.get("inventory_hostname")), options["path"])
         talk = Conversation(
-            _Host(self, options["path"]),
+            _Host(self, self._task.args["path"]),
             request,
             source.path,
             walked.manifest,
@@ -95,8 +96,11 @@ class ActionModule(ActionBase):
             compress=options["compress"],
             check_mode=self._task.check_mode,
             diff=self._task.diff,
+            last=memory.recall(),
         )
         result = talk.run()
+        if not self._task.check_mode:
+            memory.keep(walked.manifest)
         if walked.hidden:
             result["notes"].append(f"{walked.hidden} names of the source are hidden by shared paths and were not staged")
         return result

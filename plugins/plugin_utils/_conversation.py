@@ -18,6 +18,8 @@ from ._upload import Uploads
 
 # A host may find that an earlier release's file was spoilt and ask again; more rounds than this mean something else.
 ROUNDS = 4
+# With more new folders than this a guess that proves wrong would have cost more than it could save.
+GUESSED = 200
 
 
 class Host(t.Protocol):
@@ -32,9 +34,10 @@ class Host(t.Protocol):
 class Conversation:
     """Stages one release on one host."""
 
-    def __init__(self, host: Host, request: Request, source: str, manifest: Manifest, *, path: str, compress: str, check_mode: bool, diff: bool) -> None:
+    def __init__(self, host: Host, request: Request, source: str, manifest: Manifest, *, path: str, compress: str, check_mode: bool, diff: bool, last: Manifest | None = None) -> None:
         self.host, self.request, self.source, self.manifest = host, request, source, manifest
         self.path, self.compress, self.check_mode, self.diff = path, compress, check_mode, diff
+        self.last = last  # what this controller staged on the host before
         self.sent_bytes = 0
         self.sent_files = 0
         self.notes: list[str] = []
@@ -51,12 +54,15 @@ class Conversation:
     def run(self) -> Result:
         folders = sorted(self.manifest.trees)
         digests = "".join(self.manifest.trees[folder][: SHORT * 2] for folder in folders)
-        reply = self._ask("offer", digests=digests)
+        trees, upload = self._guess(folders)
+        guessed = [index for index, folder in enumerate(folders) if folder in trees]
+        reply = self._ask("offer", digests=digests, guessed=guessed, trees=trees, upload=upload)
         if "done" in reply:
-            return self._result(finish_stage(reply["done"], self.diff, None))
+            return self._finished(reply, reply.get("accepted"))
         self.host.prepare(reply["python"], reply["incoming"], lambda file: self._ask("receive_file", file=file))
-        trees = {folders[index]: self._describe(folders[index]) for index in reply["missing"]}
-        accepted = self._ask("detail", trees=trees)
+        if "missing" in reply:
+            reply = self._ask("detail", trees={folders[index]: self._describe(folders[index]) for index in reply["missing"]})
+        accepted = reply
         if self.check_mode:
             size, files = self.manifest.total_bytes, len(self.manifest.files)
             return self._result(predict_stage(self.path, self.request, size, files, accepted, self.diff), predicted=True)
@@ -64,9 +70,25 @@ class Conversation:
         for _round in range(ROUNDS):
             reply = self._ask("build", upload=self._send(lacking))
             if "done" in reply:
-                return self._result(finish_stage(reply["done"], self.diff, accepted))
+                return self._finished(reply, accepted)
             lacking = reply["lacking"]
         raise RunbookError(f"the host still lacks {len(lacking)} files after {ROUNDS} rounds; look at its disk and run the deploy again")
+
+    def _finished(self, reply: Result, accepted: Result | None) -> Result:
+        return self._result(finish_stage(reply["done"], self.diff, accepted))
+
+    def _guess(self, folders: t.Sequence[str]) -> tuple[dict[str, list[list[t.Any]]], str]:
+        """What is new to a host that has what this controller sent it last, if that is little enough to send unasked."""
+        if self.last is None or self.check_mode:
+            return {}, ""
+        old_trees, old_files = set(self.last.trees.values()), {entry.digest for entry in self.last.files.values()}
+        lacking = sorted({entry.digest for entry in self.manifest.files.values()} - old_files)
+        new = [folder for folder in folders if self.manifest.trees[folder] not in old_trees]
+        inline = Uploads(self.source, self.manifest, lacking, self.compress).inline() if len(new) <= GUESSED else None
+        if inline is None:
+            return {}, ""
+        self.sent_files += len(lacking)
+        return {folder: self._describe(folder) for folder in new}, base64.b64encode(inline).decode()
 
     def _describe(self, folder: str) -> list[list[t.Any]]:
         cut = len(folder) + 1 if folder else 0

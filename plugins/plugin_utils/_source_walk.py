@@ -14,6 +14,7 @@ import os
 import time
 import typing as t
 
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.files import write_atomic
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.walk import Rules, Walker, complete, hash_files
@@ -22,6 +23,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.walk import R
 # and is hashed again next time, as git treats "racily clean" files.
 RACY = 2.0
 KEEP_WALKS = 3600.0
+KEEP_STAGED = 90 * 86400.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +51,32 @@ def walk_once(source: str, rules: Rules, cache: str, run: str) -> Walked:
         write_atomic(name, f"{walked.hidden}\n".encode() + walked.manifest.to_json())
     _forget_old(folder)
     return walked
+
+
+class Memory:
+    """What this controller staged on a host last. A guess about the host, never relied on: it may have been rebuilt since."""
+
+    def __init__(self, cache: str, host: str, path: str) -> None:
+        self._folder = os.path.join(cache, "staged")
+        self._pointer = os.path.join(self._folder, hashlib.sha256(f"{host}\0{path}".encode()).hexdigest())
+
+    def recall(self) -> Manifest | None:
+        try:
+            with open(self._pointer, encoding="ascii") as stream:
+                root = stream.read()
+            with open(os.path.join(self._folder, f"{root}.manifest"), "rb") as manifest:
+                return Manifest.from_json(manifest.read())
+        except (OSError, ValueError, RunbookError):
+            return None
+
+    def keep(self, manifest: Manifest) -> None:
+        os.makedirs(self._folder, 0o700, exist_ok=True)
+        name = os.path.join(self._folder, f"{manifest.root}.manifest")
+        if not os.path.exists(name):
+            write_atomic(name, manifest.to_json())
+        os.utime(name)
+        write_atomic(self._pointer, manifest.root.encode())
+        _forget_old(self._folder, KEEP_STAGED)
 
 
 @contextlib.contextmanager
@@ -94,8 +122,8 @@ def _remembered(path: str) -> dict[str, list[t.Any]]:
         return {}
 
 
-def _forget_old(folder: str) -> None:
-    limit = time.time() - KEEP_WALKS
+def _forget_old(folder: str, keep: float = KEEP_WALKS) -> None:
+    limit = time.time() - keep
     for item in os.scandir(folder):
         with contextlib.suppress(FileNotFoundError):
             if item.stat().st_mtime < limit:

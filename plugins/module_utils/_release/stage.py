@@ -23,7 +23,6 @@ import functools
 import io
 import json
 import os
-import shutil
 import sys
 import typing as t
 import zlib
@@ -38,6 +37,10 @@ from .site import RELEASES, SHARED, Record, Site, release_id
 from .store import STATE, LocalStore
 from .verify import verify_tree
 from .walk import Shared
+
+
+# Folders as the controller describes them: {folder: [[name, kind, mode, size, digest], ...]}.
+Trees = t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]
 
 
 @dataclasses.dataclass
@@ -84,11 +87,17 @@ class Stager:
         self.tree = store.absolute(f"{self.incoming}/tree")
         self.owner = Owner.named(request.owner, request.group)
         self.notes: list[str] = []
+        self._inside = False
 
     # -- 1 ------------------------------------------------------------------------------------------------------
 
-    def offer(self, digests: str) -> dict[str, t.Any]:
-        """Answer ``done`` with a result, or the indexes of the unknown subtrees (``digests``: SHORT bytes each, hex)."""
+    def offer(self, digests: str, guessed: t.Collection[int], trees: Trees, upload: str) -> dict[str, t.Any]:
+        """Go as far as the message allows. ``digests``: SHORT bytes (hex) of every subtree, in order of the folders' names;
+        ``trees`` and ``upload``: what the controller guesses to be new here, ``guessed`` the indexes of these subtrees.
+
+        Answers ``done`` with a result; or what ``detail`` answers, when only files are lacking; or the indexes of the
+        subtrees that are ``missing``.
+        """
         with self._alone():
             settled = self._settled()
             if settled:
@@ -97,15 +106,28 @@ class Stager:
             size = SHORT * 2
             asked = [digests[start : start + size] for start in range(0, len(digests), size)]
             missing = [index for index, digest in enumerate(asked) if digest not in known]
-            return {"missing": missing, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
+            if not set(missing) <= set(guessed):
+                return {"missing": missing, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
+            reply = self.detail(trees)
+            if self.check_mode:
+                return reply
+            self.receive(upload)
+            if any(not os.path.exists(f"{self.blobs}/{digest}") for digest in reply["lacking"]):
+                return reply
+            return {**self.build(), "accepted": {"resumed": reply["resumed"]}}
+
+    def receive(self, upload: str) -> None:
+        """Store the files that came inside a message (base64)."""
+        if upload:
+            receive(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.blobs)
 
     def _settled(self) -> dict[str, t.Any] | None:
         """What can be said without looking at the content; also takes the lock and recovers an interrupted swap."""
         self.store.check_base()
+        self._lock()
         recovered = journal.recover(self.site, self.check_mode)
         if recovered:
             self.notes.append(recovered)
-        self._lock()
         self._check_shared()
         records = self.site.records()
         record = records.get(self.release)
@@ -113,6 +135,12 @@ class Stager:
             raise Refused(f"{self.store.absolute(RELEASES)}/{self.release} exists but has no record, something else made it; choose another release id or move it away")
         if record and record.state == "bad":
             raise Refused(f"release {self.release} was marked bad ({record.reason}); stage under a new id")
+        if record and record.state != "staging" and not self.site.exists(self.release):
+            # A removal was killed, or somebody deleted the folder: what is known of it describes nothing any more.
+            self.notes.append(f"release {self.release} was {record.state} but its folder is gone; it is staged anew")
+            if not self.check_mode:
+                self.site.save(Record(self.release, "staging", clock.now(), previous=record.previous, by=self.request.by))
+            return None
         if record and record.state != "staging":
             if record.source_root != self.request.root:
                 raise Refused(f"release {self.release} exists with other content; stage under a new id, a release is never edited")
@@ -169,12 +197,13 @@ class Stager:
 
     # -- 2 ------------------------------------------------------------------------------------------------------
 
-    def detail(self, trees: t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]) -> dict[str, t.Any]:
+    def detail(self, trees: Trees) -> dict[str, t.Any]:
         """Learn the unknown subtrees (``{folder: [[name, kind, mode, size, digest], …]}``, a subfolder's digest being
         its subtree's) and answer the sha256 of the files to send, with their total size in bytes."""
         with self._alone():
-            manifest = self._assemble(trees)
-            return self.accept(manifest)
+            lock.check(self.site, self.request.lock_owner)
+            reply = self.accept(self._assemble(trees))
+            return {**reply, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
 
     def accept(self, manifest: Manifest) -> dict[str, t.Any]:
         """Check that there is room, record the release as being staged, and say what is lacking."""
@@ -182,14 +211,16 @@ class Stager:
         arrived = set(os.listdir(self.blobs)) if os.path.isdir(self.blobs) else set()
         sizes = {entry.digest: entry.size for entry in manifest.entries if entry.kind == "f"}
         waiting = self._harvestable(manifest)
-        inherited = self._unfinished_uploads()
+        inherited = {digest: path for digest, path in self._unfinished_uploads().items() if digest in sizes}
         lacking = [digest for digest in sizes if digest not in known and digest not in {*arrived, *waiting, *inherited}]
         to_send = sum(sizes[digest] for digest in lacking)
         copies = manifest.total_bytes - sum(sizes.values())  # the same content at a second path is a copy
         if not self.request.hardlink:
             copies += sum(sizes[digest] for digest in known)
-        check_space(self.store, to_send + copies, len(manifest.entries))
-        reply: dict[str, t.Any] = {"lacking": lacking, "bytes": to_send, "resumed": len(arrived | waiting | set(inherited))}
+        linked = sum(entry.digest in known for entry in manifest.entries if entry.kind == "f") if self.request.hardlink else 0
+        check_space(self.store, to_send + copies, len(manifest.entries) - linked)
+        resumed = {digest for digest in {*arrived, *waiting, *inherited} if digest in sizes and digest not in known}
+        reply: dict[str, t.Any] = {"lacking": lacking, "bytes": to_send, "resumed": len(resumed)}
         if self.check_mode:
             reply["changes"] = dataclasses.asdict(self.changes(manifest))
             return reply
@@ -198,6 +229,7 @@ class Stager:
                 self.store.make_folder(folder, 0o755)
                 self.owner.give(self.store.absolute(folder))
         self._make_shared()
+        self._reclaim()
         self.store.make_folder(f"{self.incoming}/blobs", 0o700)
         self._inherit(inherited)
         self.store.write(f"{self.incoming}/manifest.json", manifest.to_json())
@@ -220,7 +252,8 @@ class Stager:
                 stager = Stager(self.store, dataclasses.replace(self.request, release=other))
                 data = self.store.read(f"{stager.incoming}/manifest.json")
                 if data and not self.check_mode:
-                    stager._harvest(Manifest.from_json(data))
+                    with contextlib.suppress(RunbookError):  # damaged: what that run had built is not worth stopping this one
+                        stager._harvest(Manifest.from_json(data))
                 for name in self.store.names(f"{stager.incoming}/blobs"):
                     if len(name) == 64:
                         found[name] = f"{stager.blobs}/{name}"
@@ -242,7 +275,7 @@ class Stager:
             return compare(self.site.manifest(current) if current else None, manifest)
         return compare(None, manifest)
 
-    def _assemble(self, trees: t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]) -> Manifest:
+    def _assemble(self, trees: Trees) -> Manifest:
         places: dict[str, tuple[Manifest, str]] = {}
         for _release, manifest in self._known.manifests():
             for folder, digest in manifest.trees.items():
@@ -272,43 +305,45 @@ class Stager:
     def _make_shared(self) -> None:
         for item in self.request.shared:
             path = f"{SHARED}/{item.source}" if item.folder else os.path.dirname(f"{SHARED}/{item.source}")
-            if self.store.stat(path) is None:
-                self.store.make_folder(path, item.mode)
-                absolute = self.store.absolute(path)
-                Owner.named(item.owner or self.request.owner, item.group or self.request.group).give(absolute)
+            owner = Owner.named(item.owner or self.request.owner, item.group or self.request.group)
+            missing = []
+            while self.store.stat(path) is None:
+                missing.append(path)
+                path = os.path.dirname(path)
+            for folder in reversed(missing):  # the mode is for the folder itself, its owner must get through those above
+                self.store.make_folder(folder, item.mode if folder == missing[0] else 0o755)
+                owner.give(self.store.absolute(folder))
 
     # -- 4 ------------------------------------------------------------------------------------------------------
 
     def build(self, source: str | None = None) -> dict[str, t.Any]:
         """Build, verify and record the release; or answer the sha256 that are still ``lacking``."""
         with self._alone():
+            lock.check(self.site, self.request.lock_owner)
             data = self.store.read(f"{self.incoming}/manifest.json")
             if data is None:
                 raise RunbookError(f"nothing is being staged as {self.release} on {self.store.base}; run the deploy again")
             manifest = Manifest.from_json(data)
-            if not self.site.exists(self.release):
-                built, drift_free = self._build_tree(manifest, source)
-                if built.lacking:
-                    return {"lacking": sorted(set(built.lacking)), "notes": self.notes}
-            else:
-                built, drift_free = Built(), False  # an interrupted run had it in place, but not verified there
-            return {"done": self._make_ready(manifest, built, drift_free)}
+            built = self._build_tree(manifest, source)
+            if built.lacking:
+                return {"lacking": sorted(set(built.lacking)), "notes": self.notes}
+            return {"done": self._make_ready(manifest, built)}
 
-    def _build_tree(self, manifest: Manifest, source: str | None) -> tuple[Built, bool]:
+    def _build_tree(self, manifest: Manifest, source: str | None) -> Built:
         self._harvest(manifest)
         known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
         while True:
-            if os.path.isdir(self.tree):
-                shutil.rmtree(self.tree)
+            self.store.remove_tree(f"{self.incoming}/tree")
             builder = Builder(self.tree, self.owner, known=known, blobs=self.blobs, source=source, hardlink=self.request.hardlink)
             built = builder.build(manifest)
             if built.lacking:
-                return built, False
+                return built
             drift, self._stamp = verify_tree(self.tree, manifest)
             if not drift:
-                return built, True
+                return built
             spoilt = [path for path in drift.drifted if path in built.linked_from]
-            if not spoilt:
+            uploads = [path for path in drift.drifted if path in manifest.files and path not in built.linked_from]
+            if not spoilt and (source is not None or not uploads):
                 raise RunbookError(
                     f"release {self.release} is incomplete ({drift.describe(len(manifest.entries))}); the source or the disk changed meanwhile, run the deploy again"
                 )
@@ -316,16 +351,27 @@ class Stager:
                 digest = manifest.files[path].digest
                 self.notes.append(f"{built.linked_from[path]} is no longer what was staged there; it is sent anew")
                 known.pop(digest, None)
+            for path in uploads if source is None else ():
+                # It was whole when it arrived (a power failure can undo that); harvested, it would come back for ever.
+                os.unlink(f"{self.tree}/{path}")
+                self.notes.append(f"{path} had arrived but is damaged; it is sent anew")
             self._harvest(manifest)
+
+    def _reclaim(self) -> None:
+        """Take back a tree that a run put in its place and was killed before it recorded it: it is built and verified again."""
+        if self.site.exists(self.release):  # and unfinished, so it can't be current
+            self.store.remove_tree(f"{self.incoming}/tree")
+            self.store.make_folder(self.incoming, 0o700)
+            self.store.rename(f"{RELEASES}/{self.release}", f"{self.incoming}/tree")
 
     def _harvestable(self, manifest: Manifest) -> set[str]:
         """What an interrupted build had already moved out of the uploads."""
         found = set()
-        if os.path.isdir(self.tree):
-            for entry in manifest.entries:
+        for tree in (self.tree, self.store.absolute(f"{RELEASES}/{self.release}")):
+            for entry in manifest.entries if os.path.isdir(tree) else ():
                 if entry.kind == "f":
                     with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                        seen = os.lstat(f"{self.tree}/{entry.path}")
+                        seen = os.lstat(f"{tree}/{entry.path}")
                         if seen.st_nlink == 1 and seen.st_size == entry.size:
                             found.add(entry.digest)
         return found
@@ -337,26 +383,19 @@ class Stager:
         os.makedirs(self.blobs, 0o700, exist_ok=True)
         for entry in manifest.entries:
             if entry.kind == "f":
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
                     path = f"{self.tree}/{entry.path}"
                     seen = os.lstat(path)
                     if seen.st_nlink == 1 and seen.st_size == entry.size:
                         os.rename(path, f"{self.blobs}/{entry.digest}")
 
-    def _make_ready(self, manifest: Manifest, built: Built, verified: bool) -> dict[str, t.Any]:
+    def _make_ready(self, manifest: Manifest, built: Built) -> dict[str, t.Any]:
         place = self.store.absolute(f"{RELEASES}/{self.release}")
-        if not verified:
-            drift, self._stamp = verify_tree(place, manifest)
-            if drift:
-                raise RunbookError(
-                    f"release {self.release} is incomplete ({drift.describe(len(manifest.entries))}); remove it with release_prune and deploy again"
-                )
         self.site.save_manifest(self.release, manifest)
         record = self.site.record(self.release) or Record(self.release, "staging", clock.now())
-        if verified:
-            _flush(self.tree)
-            os.rename(self.tree, place)
-            fsync_folder(os.path.dirname(place))
+        _flush(self.tree)
+        os.rename(self.tree, place)
+        fsync_folder(os.path.dirname(place))
         owner, group = self._owner_names()
         record.state, record.root, record.source_root = "ready", manifest.root, manifest.root
         record.files, record.bytes = len(manifest.files), manifest.total_bytes
@@ -388,14 +427,19 @@ class Stager:
 
     @contextlib.contextmanager
     def _alone(self) -> t.Iterator[None]:
-        if self.check_mode:
+        """Hold the store's mutex, once however deep; nothing is held or made in check mode."""
+        if self.check_mode or self._inside:
             yield
             return
         if not self.store.check_base():
             self.store.make_folder("", 0o755)
             self.owner.give(self.store.base)
         with self.store.mutex():
-            yield
+            self._inside = True
+            try:
+                yield
+            finally:
+                self._inside = False
 
 
 def _flush(folder: str) -> None:
@@ -409,20 +453,27 @@ def _flush(folder: str) -> None:
         os.close(fd)
 
 
+def _received(stream: t.BinaryIO, folder: str) -> int:
+    try:
+        return receive(stream, folder)
+    except ValueError as error:
+        raise RunbookError(f"the host could not store an upload: {error}; run the deploy again, what arrived is kept") from error
+
+
 def answer(store: LocalStore, text: str, check_mode: bool) -> dict[str, t.Any]:
     """Serve one message of the controller. The messages are those of ``Stager``'s methods."""
     message = unpack_message(text)
     step = message["step"]
     stager = Stager(store, Request.from_wire(message["request"]), check_mode)
     if step == "offer":
-        return stager.offer(message["digests"])
+        return stager.offer(message["digests"], message["guessed"], message["trees"], message["upload"])
     if step == "detail":
         return stager.detail(message["trees"])
     if step == "receive_file":
         with open(message["file"], "rb") as stream:
-            return {"received": receive(stream, stager.blobs)}
+            return {"received": _received(stream, stager.blobs)}
     if step == "build":
         if message.get("upload"):
-            receive(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(message["upload"]))), stager.blobs)
+            _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(message["upload"]))), stager.blobs)
         return stager.build()
     raise InvalidInput(f"unknown step {step!r}; the controller and the host run different versions of the collection")
