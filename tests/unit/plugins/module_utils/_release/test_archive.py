@@ -453,6 +453,16 @@ def test_encrypted_zip_is_refused(tmp_path):
     refused(tmp_path, bytes(data), "encrypted")
 
 
+def test_zip_packed_by_an_odd_method_is_refused(tmp_path):
+    """LZMA in a zip names a dictionary of any size, and the standard library allocates it."""
+    refused(tmp_path, zip_bytes(("a", b"x", 0o100644), method=zipfile.ZIP_LZMA), "unsupported method 14")
+
+
+def test_xz_that_asks_for_much_memory_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive, "_XZ_MEMORY", 1 << 20)
+    refused(tmp_path, lzma.compress(good(), preset=6), "truncated or damaged .*[Mm]emory")
+
+
 def test_zip_directory_is_not_read_when_it_is_too_large(tmp_path):
     data = bytearray(zip_bytes(("a", b"x", 0o100644)))
     struct.pack_into("<L", data, data.rindex(b"PK\x05\x06") + 12, 4_000_000_000)

@@ -181,13 +181,36 @@ def test_waiting_for_another_process_ends_with_a_name(cache, monkeypatch):
         Cache(cache.root).entry("a-1", never)
 
 
-def test_a_lock_file_removed_while_waiting_is_not_relied_on(cache):
-    """Two processes must not hold 'the' lock on two different files of that name."""
+def test_a_lock_on_a_removed_file_is_not_relied_on(cache, monkeypatch):
+    """Somebody prunes between our opening and our locking: two processes must not hold 'the' lock on two files of one name."""
     path = os.path.join(cache.root, "locks", "a-1")
-    with cache.locked("a-1"):
-        os.unlink(path)
-        with cache.locked("a-1") as fd:
-            assert os.fstat(fd).st_ino == os.stat(path).st_ino
+    real = cache_module.fcntl.flock
+    removed = []
+
+    def flock(fd, kind):
+        if not removed:
+            removed.append(path)
+            os.unlink(path)
+        real(fd, kind)
+
+    monkeypatch.setattr(cache_module.fcntl, "flock", flock)
+    with cache.locked("a-1") as fd:
+        assert removed
+        assert os.fstat(fd).st_ino == os.stat(path).st_ino
+
+
+def test_who_waited_for_another_build_looks_again(cache, monkeypatch):
+    real = Cache._lock
+    other = Cache(cache.root)
+
+    def lock(self, key, kind):
+        if self is cache and kind == cache_module.fcntl.LOCK_EX:
+            other.entry(key, build_text("theirs"))
+            other.close()
+        return real(self, key, kind)
+
+    monkeypatch.setattr(Cache, "_lock", lock)
+    assert not cache.entry("a-1", never).created
 
 
 def test_the_default_folder(monkeypatch):

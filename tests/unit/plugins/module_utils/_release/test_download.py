@@ -186,13 +186,22 @@ def test_a_part_that_is_longer_than_the_file_is_thrown_away(server, tmp_path):
     assert (tmp_path / "a").read_bytes() == b"short"
 
 
-def test_a_part_of_another_url_or_unknown_version_is_not_used(server, tmp_path):
+def test_a_part_of_unknown_version_is_not_used(server, tmp_path):
     server.etag = 'W/"weak"'
     server.cut_after = [100_000] * 4
     with pytest.raises(RunbookError):
         download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}")
     assert download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}").resumed == 0
     assert all("range" not in headers for _path, headers in server.seen)
+
+
+def test_a_part_of_another_url_is_not_used(server, tmp_path):
+    server.cut_after = [100_000] * 4
+    with pytest.raises(RunbookError):
+        download(server.url + "/site.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}")
+    server.files["/moved.tar"] = BODY
+    assert download(server.url + "/moved.tar", str(tmp_path / "a"), checksum=f"sha256:{SHA}").resumed == 0
+    assert "range" not in server.seen[-1][1]
 
 
 def test_passing_errors_are_tried_again(server, tmp_path):
@@ -215,7 +224,8 @@ def test_too_large_is_refused(server, tmp_path, chunked):
 
     if chunked:
         server.files["/site.tar"] = endless
-    with pytest.raises(Refused, match=r"more than 100000 are allowed \(max_bytes\)"):
+    size = "more" if chunked else len(BODY)
+    with pytest.raises(Refused, match=rf"has {size} bytes, more than 100000 are allowed \(max_bytes\)"):
         download(server.url + "/site.tar", str(tmp_path / "a"), checksum=None, max_bytes=100_000)
     assert os.listdir(tmp_path) == []
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import http.server
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -160,6 +161,12 @@ def test_a_name_that_is_both_branch_and_tag_is_refused_unless_they_agree(reposit
     assert mirror.fetch_commit("refs/heads/both").commit == repository.first
     repository.git("tag", "-f", "both", repository.first)
     assert mirror.fetch_commit("both").commit == repository.first
+
+
+def test_a_small_fetch_is_kept_as_a_pack(mirror):
+    """Objects that are unpacked one by one could be a part of a commit when the fetch is killed."""
+    mirror.fetch_commit("main")
+    assert sorted(os.listdir(os.path.join(mirror.path, "objects"))) == ["info", "pack"]
 
 
 def test_only_one_commit_is_fetched(tmp_path, repository):
@@ -466,13 +473,18 @@ def test_git_missing_is_said_with_the_package(tmp_path, monkeypatch):
 
 def test_git_that_hangs_is_ended_with_all_its_children(tmp_path, monkeypatch):
     fake = tmp_path / "ssh"
-    fake.write_text("#!/bin/sh\nsleep 60\n")
+    fake.write_text(f"#!/bin/sh\necho $$ > {tmp_path}/pid\nexec sleep 60\n")
     fake.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     begun = time.monotonic()
     with pytest.raises(RunbookError, match=r"did not finish .*within 0.5 s"):
         Mirror(str(tmp_path / "m"), "git@git.example.com:site.git", Login(timeout=0.5)).fetch_commit("main")
     assert time.monotonic() - begun < 10
+    stat_file = pathlib.Path("/proc") / (tmp_path / "pid").read_text().strip() / "stat"
+    deadline = time.monotonic() + 5
+    while stat_file.exists() and stat_file.read_text().rpartition(")")[2].split()[0] != "Z":
+        assert time.monotonic() < deadline, "ssh outlived git"
+        time.sleep(0.02)
 
 
 def test_the_callers_own_git_environment_does_not_interfere(tmp_path, repository, monkeypatch):
