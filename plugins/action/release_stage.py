@@ -38,7 +38,8 @@ class _HostSaidNo(Exception):
 
 
 class ActionModule(ActionBase):
-    TRANSFERS_FILES = True
+    # True would make a folder on the host ahead of time, two round trips for what only connections without pipelining need.
+    TRANSFERS_FILES = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
