@@ -12,8 +12,9 @@ version_added: 0.1.0
 description:
   - Makes the web server answer every request with status 503, C(Retry-After) and a friendly page, except for allowed addresses
     and for whoever has the bypass token; or ends that.
-  - This module writes the flag C(maintenance.flag) and the folder C(maintenance.d) below O(path). The web server tests for them with a
-    snippet for nginx or Apache that the role P(runbook.ops.maintenance#role) installs once. Nothing is reloaded when maintenance is switched.
+  - This module writes the flag C(maintenance.flag) and the folder C(maintenance.d) below O(path). The web server tests for them with
+    a snippet for nginx or Apache that the role P(runbook.ops.maintenance#role) installs once. Nothing is reloaded when maintenance is
+    switched.
   - While maintenance is on, running the module again changes what is given and leaves every option that is not given as it is.
     So a deployment may switch maintenance on over an operator's own without changing who may pass. When it is switched on, an option that
     is not given means none.
@@ -64,7 +65,8 @@ options:
   bypass_token:
     description:
       - A secret of 16 to 128 letters, digits, C(_) and C(-). Whoever sends it sees the site itself.
-      - It is sent as the header C(X-Maintenance-Bypass), as the cookie C(maintenance_bypass), or once as C(?maintenance_bypass=…), which sets the cookie.
+      - It is sent as the header C(X-Maintenance-Bypass), as the cookie C(maintenance_bypass), or once as C(?maintenance_bypass=…),
+        which sets the cookie.
       - An empty text removes it.
     type: str
   by:

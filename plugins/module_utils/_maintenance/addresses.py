@@ -46,7 +46,7 @@ def _names(word: str) -> list[str]:
     try:
         network = ipaddress.ip_network(word, strict=False)
     except ValueError:
-        raise InvalidInput(f"allow_ips: {word!r} is neither an IP address nor a network; give for example 203.0.113.7 or 203.0.113.0/24") from None
+        raise InvalidInput(f"allow_ips: {word!r} is neither an IP address nor a network; give 203.0.113.7 or 203.0.113.0/24") from None
     if "/" in word and network.prefixlen < network.max_prefixlen and ipaddress.ip_address(word.split("/")[0]) != network.network_address:
         raise InvalidInput(f"allow_ips: {word!r} has bits set beyond its length; did you mean {network} or {word.split('/')[0]}?")
     if network.prefixlen == 0:

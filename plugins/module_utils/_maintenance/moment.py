@@ -41,7 +41,8 @@ def parse_until(text: str) -> datetime.datetime:
 def check_until(moment: datetime.datetime, now: datetime.datetime) -> None:
     """``InvalidInput`` unless maintenance could end then."""
     if moment <= now:
-        raise InvalidInput(f"until {moment.isoformat()} is past (it is {now.astimezone(moment.tzinfo).isoformat(timespec='seconds')} on the host)")
+        here = now.astimezone(moment.tzinfo).isoformat(timespec="seconds")
+        raise InvalidInput(f"until {moment.isoformat()} is past (it is {here} on the host)")
     if moment - now > datetime.timedelta(days=366):
         raise InvalidInput(f"until {moment.isoformat()} is more than a year away; is the year right?")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import datetime
 import html
 import re
-import typing as t
 
 from .moment import DEFAULT_RETRY_AFTER, for_people, in_words
 
@@ -65,7 +64,7 @@ def render(message: str | None, retry_after: int | None, until: datetime.datetim
         when = f"Please try again in {in_words(retry_after or DEFAULT_RETRY_AFTER)}."
     # One pass, so that a message which spells the other placeholder stays text.
     values = {"@message@": body, "@when@": when}
-    return re.sub("|".join(values), lambda match: values[t.cast(str, match.group())], _PAGE)
+    return re.sub("|".join(values), lambda match: values[match.group()], _PAGE)
 
 
 def _text(line: str) -> str:

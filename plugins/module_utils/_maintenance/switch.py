@@ -148,9 +148,8 @@ def _before(base: Folder) -> Before:
         with contextlib.suppress(ValueError):
             loaded = json.loads(content.decode())
             flag = loaded if isinstance(loaded, dict) else None
-    with base.child(DATA) as data:
-        with data.child("allow") as allow, data.child("token") as token:
-            return Before(content is not None, flag, allow.names(), token.names())
+    with base.child(DATA) as data, data.child("allow") as allow, data.child("token") as token:
+        return Before(content is not None, flag, allow.names(), token.names())
 
 
 def _merged(request: Request, before: Before) -> Notice:
@@ -248,7 +247,7 @@ def _open_base(base: str, owner: Owner, run: Run, present: bool) -> Folder:
     except FileNotFoundError:
         if present and not run.check_mode:
             raise InvalidInput(f"{base} does not exist; check path, or deploy the site first") from None
-        run.warn(f"{base} does not exist on this host" + ("; a real run would need it" if present else ", so there is nothing to switch off"))
+        run.warn(f"{base} does not exist on this host; " + ("a real run would need it" if present else "nothing to switch off"))
         return Folder(None, base, owner, True)
     except NotADirectoryError:
         raise InvalidInput(f"{base} is not a folder; path is the site's base folder") from None

@@ -52,7 +52,7 @@ http {{
         location = /closed {{ deny all; }}
         location ^~ /health {{ try_files /index.html =404; }}
         location ^~ /app/ {{ proxy_pass http://127.0.0.1:9; }}
-        location ~ \.php$ {{ fastcgi_pass 127.0.0.1:9; }}
+        location ~ [.]php$ {{ fastcgi_pass 127.0.0.1:9; }}
     }}
     server {{
         listen 127.0.0.1:{nginx_base};

@@ -90,7 +90,14 @@ def on(site: Site, retry: str, text: str) -> None:
             body = b"x" * 5000 if method in ("POST", "PUT", "PATCH") else None
             closed(site.ask(front, "/index.php", method, body=body), f"{front} {method}", retry, head=method == "HEAD")
         closed(
-            site.ask(front, "/", Range="bytes=0-3", If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT", If_None_Match="*", Accept="application/json"),
+            site.ask(
+                front,
+                "/",
+                Range="bytes=0-3",
+                If_Modified_Since="Fri, 01 Jan 2100 00:00:00 GMT",
+                If_None_Match="*",
+                Accept="application/json",
+            ),
             f"{front} conditional",
             retry,
         )
@@ -105,8 +112,20 @@ def hidden(site: Site) -> None:
     """Nothing of ours is served, whether maintenance is on or off, to whomever."""
     for front in ("nginx_base", "apache_base", "htaccess_base"):
         for path in (
-            *("/maintenance.flag", "/maintenance.d/", "/maintenance.d/page.html", "/maintenance.d/token/" + TOKEN, "/maintenance.d/retry_after"),
-            *("/.runbook/history.jsonl", "/%6daintenance.flag", "//maintenance.flag", "/current/../maintenance.flag", "/.maintenance.flag.0123456789ab.partial"),
+            *(
+                "/maintenance.flag",
+                "/maintenance.d/",
+                "/maintenance.d/page.html",
+                "/maintenance.d/token/" + TOKEN,
+                "/maintenance.d/retry_after",
+            ),
+            *(
+                "/.runbook/history.jsonl",
+                "/%6daintenance.flag",
+                "//maintenance.flag",
+                "/current/../maintenance.flag",
+                "/.maintenance.flag.0123456789ab.partial",
+            ),
         ):
             answer = site.ask(front, path, X_Maintenance_Bypass=TOKEN)
             check(answer.status == 404, f"{front} {path} must be 404", answer)
@@ -118,10 +137,16 @@ def hidden(site: Site) -> None:
 
 def addresses(site: Site, retry: str) -> None:
     """Allowed: 127.0.0.2, 192.0.2.0/24, 198.51.100.64/30, 203.0.113.9, 2001:db8:1:2::/64, 2001:db8:a::/48, 2001:db9::/32, 2001:db8:f::7."""
-    good = "192.0.2.0 192.0.2.255 198.51.100.64 198.51.100.67 203.0.113.9 ::ffff:203.0.113.9 2001:db8:1:2:3:4:5:6 2001:db8:1:2::1 2001:db8:1:2:0:0:5:0"
-    good += " 2001:db8:a::1 2001:db8:a:0:1:2:3:4 2001:db8:a:9::1 2001:db8:a:: 2001:db9::1 2001:db9:0:0:1:2:3:4 2001:db9:0:5::9 2001:db9::7:0:0:1 2001:db8:f::7"
-    bad = "192.0.3.1 192.0.20.1 1.192.0.2 198.51.100.63 198.51.100.68 203.0.113.90 203.0.113.8 2001:db8:1:3::1 2001:db8:1::2:0:0:1 2001:db8:1:20::1"
-    bad += " 2001:db8:1::2 2001:db8:0:a::1 2001:db8::a 2001:db8:b::1 2001:dba::1 2001::db9 2001:db90::1 ::1 ::2001:db9:1 2001:db8:f::8 2001:db8:f:7::7"
+    good = (
+        "192.0.2.0 192.0.2.255 198.51.100.64 198.51.100.67 203.0.113.9 ::ffff:203.0.113.9 2001:db8:1:2:3:4:5:6 2001:db8:1:2::1"
+        " 2001:db8:1:2:0:0:5:0 2001:db8:a::1 2001:db8:a:0:1:2:3:4 2001:db8:a:9::1 2001:db8:a:: 2001:db9::1 2001:db9:0:0:1:2:3:4"
+        " 2001:db9:0:5::9 2001:db9::7:0:0:1 2001:db8:f::7"
+    )
+    bad = (
+        "192.0.3.1 192.0.20.1 1.192.0.2 198.51.100.63 198.51.100.68 203.0.113.90 203.0.113.8 2001:db8:1:3::1 2001:db8:1::2:0:0:1"
+        " 2001:db8:1:20::1 2001:db8:1::2 2001:db8:0:a::1 2001:db8::a 2001:db8:b::1 2001:dba::1 2001::db9 2001:db90::1 ::1"
+        " ::2001:db9:1 2001:db8:f::8 2001:db8:f:7::7"
+    )
     for front in FRONTS:
         opened(site.ask(front, "/", source="127.0.0.2"), f"{front} from 127.0.0.2")
         opened(site.ask(front, "/deep/er", source="127.0.0.2"), f"{front} from 127.0.0.2, routed")
@@ -137,7 +162,18 @@ def token(site: Site, retry: str) -> None:
         for path in ("/", "/deep/er", "/old" if front == "nginx" else "/"):
             opened(site.ask(front, path, X_Maintenance_Bypass=TOKEN), f"{front} {path} header")
             opened(site.ask(front, path, Cookie=f"a=b; maintenance_bypass={TOKEN}; c=d"), f"{front} {path} cookie")
-        for wrong in (OTHER, TOKEN[:-1], TOKEN + "x", "../../maintenance.flag", "../token/" + TOKEN, "x/../" + TOKEN, ".", "", "a" * 200, TOKEN + "%00"):
+        for wrong in (
+            OTHER,
+            TOKEN[:-1],
+            TOKEN + "x",
+            "../../maintenance.flag",
+            "../token/" + TOKEN,
+            "x/../" + TOKEN,
+            ".",
+            "",
+            "a" * 200,
+            TOKEN + "%00",
+        ):
             closed(site.ask(front, "/", X_Maintenance_Bypass=wrong), f"{front} header {wrong[:40]}", retry)
             closed(site.ask(front, "/", Cookie=f"maintenance_bypass={wrong}"), f"{front} cookie {wrong[:40]}", retry)
             answer = site.ask(front, f"/?maintenance_bypass={wrong}")
@@ -150,7 +186,11 @@ def token(site: Site, retry: str) -> None:
 
 def browser(site: Site, front: str) -> None:
     """A browser opens a link with the token, keeps the cookie and goes on."""
-    for query, left in (("?maintenance_bypass={}", ""), ("?a=1&maintenance_bypass={}&b=2", "?a=1&b=2"), ("?maintenance_bypass={}&b=2", "?b=2")):
+    for query, left in (
+        ("?maintenance_bypass={}", ""),
+        ("?a=1&maintenance_bypass={}&b=2", "?a=1&b=2"),
+        ("?maintenance_bypass={}&b=2", "?b=2"),
+    ):
         for proto, secure in (("http", False), ("https", True)):
             answer = site.ask(front, "/deep/er" + query.format(TOKEN), X_Forwarded_Proto=proto)
             cookies = answer.headers.get_all("Set-Cookie") or []
@@ -158,7 +198,11 @@ def browser(site: Site, front: str) -> None:
             check(cookies == [wanted], f"{front} {query} {proto} must set one cookie", answer)
             check(answer.headers.get_all("Cache-Control") == ["no-store"], f"{front} {query} must not be stored", answer)
             if front == "nginx":
-                check(answer.status == 302 and answer.headers["Location"] == "/deep/er" + left, f"{front} {query} must lead to /deep/er{left}", answer)
+                check(
+                    answer.status == 302 and answer.headers["Location"] == "/deep/er" + left,
+                    f"{front} {query} must lead to /deep/er{left}",
+                    answer,
+                )
             else:
                 opened(answer, f"{front} {query}")
     opened(site.ask(front, "/deep/er", Cookie=f"maintenance_bypass={TOKEN}"), f"{front} afterwards")
@@ -189,8 +233,7 @@ def by_hand(site: Site) -> None:
 
 
 SCENARIOS: dict[str, t.Callable[..., None]] = {
-    **{"off": off, "on": on, "hidden": hidden, "addresses": addresses},
-    **{"token": token, "no_token": no_token, "by_hand": by_hand},
+    scenario.__name__: scenario for scenario in (off, on, hidden, addresses, token, no_token, by_hand)
 }
 SCENARIOS[sys.argv[2]](Site(sys.argv[1]), *sys.argv[3:])
 if problems:
