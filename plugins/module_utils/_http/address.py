@@ -122,8 +122,10 @@ def parse_target(url: str, base_url: str | None) -> Target:
     """The absolute target of an option ``url``, relative ones taken below ``base_url``."""
     full = url if re.match(r"^[A-Za-z][A-Za-z0-9+.-]*://", url) or not base_url else urljoin(base_url, url)
     shown = without_userinfo(full)
-    if not full or _CONTROL.search(full):
-        raise InvalidInput(f"url {shown!r} is empty or contains a space or control character; write spaces as %20")
+    if not full:
+        raise InvalidInput("url is empty; give an absolute URL, or one relative to base_url")
+    if _CONTROL.search(full):
+        raise InvalidInput(f"url {shown!r} contains a space or control character; write spaces as %20")
     if "://" not in full:
         raise InvalidInput(f"url {shown!r} is relative; give base_url, or begin it with http:// or https://")
     try:

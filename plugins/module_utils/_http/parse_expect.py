@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import typing as t
 
@@ -129,7 +130,7 @@ def parse_latency(items: t.Sequence[Options] | None, samples: int, scheme: str) 
         if phase == "tls" and scheme != "https":
             raise InvalidInput("latency of phase tls needs an https url; use phase connect or total")
         for limit in (warn, crit):
-            if limit is not None and not limit > 0:
+            if limit is not None and not (math.isfinite(limit) and limit > 0):
                 raise InvalidInput(f"latency limit {limit} is not more than 0; limits are in milliseconds")
         if warn is not None and crit is not None and warn > crit:
             raise InvalidInput(f"latency warn {warn:g} is above crit {crit:g}; a warning must come first")

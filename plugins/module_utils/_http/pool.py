@@ -27,7 +27,7 @@ def run_concurrently(work: t.Callable[[T], R], items: t.Sequence[T], threads: in
             results[following[0]] = work(following[1])
 
     # Daemons: an interrupted run must not wait for a slow server.
-    workers = [threading.Thread(target=drain, daemon=True) for _ in range(min(threads, len(items)))]
+    workers = [threading.Thread(target=drain, daemon=True) for _number in range(min(threads, len(items)))]
     for worker in workers:
         worker.start()
     for worker in workers:

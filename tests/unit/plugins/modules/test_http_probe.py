@@ -12,9 +12,14 @@ from ansible_collections.runbook.ops.plugins.module_utils._http.parse import SHA
 from ansible_collections.runbook.ops.plugins.modules import http_probe
 
 
+def validate(options):
+    rules = http_probe.SPEC.to_kwargs()
+    spec = rules.pop("argument_spec")
+    return ArgumentSpecValidator(spec, **rules).validate(options)
+
+
 def validated(options):
-    kwargs = http_probe.SPEC.to_kwargs()
-    result = ArgumentSpecValidator(kwargs.pop("argument_spec"), **kwargs).validate(options)
+    result = validate(options)
     assert not result.error_messages, result.error_messages
     return result.validated_parameters
 
@@ -64,8 +69,5 @@ def test_values_arrive_in_their_types():
 
 
 def test_an_unknown_option_is_refused():
-    kwargs = http_probe.SPEC.to_kwargs()
-    result = ArgumentSpecValidator(kwargs.pop("argument_spec"), **kwargs).validate(
-        {"probes": [{"url": "http://www.example.com/", "stauts": 200}]}
-    )
+    result = validate({"probes": [{"url": "http://www.example.com/", "stauts": 200}]})
     assert any("stauts" in message for message in result.error_messages)

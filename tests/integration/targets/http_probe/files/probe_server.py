@@ -167,7 +167,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(size))
         self.end_headers()
-        for _ in range(size >> 16):
+        for _count in range(size >> 16):
             self.wfile.write(b"\0" * 65536)
         self.wfile.write(b"\0" * (size & 0xFFFF))
 
@@ -182,14 +182,14 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_drip_(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-        for _ in range(100):
+        for _count in range(100):
             self.wfile.write(b"x")
             self.wfile.flush()
             time.sleep(0.1)
 
     def do_drip_head_(self) -> None:
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-        for _ in range(100):
+        for _count in range(100):
             self.wfile.write(b"x")
             self.wfile.flush()
             time.sleep(0.1)

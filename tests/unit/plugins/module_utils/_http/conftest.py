@@ -29,6 +29,11 @@ default_md = sha256
 policy = any
 copy_extensions = copy
 unique_subject = no
+x509_extensions = leaf
+[leaf]
+basicConstraints = CA:false
+subjectKeyIdentifier = hash
+authorityKeyIdentifier = keyid
 [any]
 commonName = supplied
 """
@@ -55,7 +60,9 @@ class Authority:
         (folder / "index.txt").touch()
         (folder / "serial").write_text("1000\n")
         self.path = str(folder / "ca.pem")
-        self._openssl("req", "-x509", *self._key("ca"), "-out", self.path, "-days", "30", "-subj", "/CN=Authority of the tests")
+        # Python 3.13 verifies strictly: an authority must say that it is one.
+        usage = ["-addext", "keyUsage=critical,keyCertSign,cRLSign"]
+        self._openssl("req", "-x509", *self._key("ca"), "-out", self.path, "-days", "30", "-subj", "/CN=Authority of the tests", *usage)
 
     def _openssl(self, *words: str) -> None:
         subprocess.run(["openssl", *words], check=True, capture_output=True, cwd=self.folder)

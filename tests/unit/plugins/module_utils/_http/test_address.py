@@ -32,7 +32,7 @@ def test_target(url, base, authority, path):
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("", "base_url|relative|empty"),
+        ("", "url is empty; give an absolute URL"),
         ("/health", "give base_url"),
         ("www.example.com", "give base_url"),
         ("ftp://www.example.com/", "http:// or https://"),

@@ -47,9 +47,9 @@ def test_damaged_bytes_raise_nothing_but_valueerror(certificates):
     whole = der(certificates["good"][0])
     rand = random.Random(11)
     refused = 0
-    for _ in range(3000):
+    for _round in range(3000):
         data = bytearray(whole[: rand.choice([len(whole), rand.randrange(len(whole))])])
-        for _ in range(rand.randrange(4)):
+        for _round in range(rand.randrange(4)):
             if data:
                 data[rand.randrange(len(data))] = rand.randrange(256)
         try:

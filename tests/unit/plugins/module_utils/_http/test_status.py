@@ -47,8 +47,8 @@ def test_any_text_is_parsed_or_refused():
     """Fuzz: nothing but InvalidInput ever comes out, and what is accepted holds a code."""
     rand = random.Random(7)
     accepted = {"status": 0, "range": 0}
-    for _ in range(20000):
-        text = "".join(rand.choice("0123459x- X") for _ in range(rand.randint(1, 8)))
+    for _round in range(20000):
+        text = "".join(rand.choice("0123459x- X") for _round in range(rand.randint(1, 8)))
         try:
             first, last = parse_status([text]).ranges[0]
             assert 100 <= first <= last <= 599
