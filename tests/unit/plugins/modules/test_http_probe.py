@@ -13,9 +13,7 @@ from ansible_collections.runbook.ops.plugins.modules import http_probe
 
 
 def validate(options):
-    rules = http_probe.SPEC.to_kwargs()
-    spec = rules.pop("argument_spec")
-    return ArgumentSpecValidator(spec, **rules).validate(options)
+    return ArgumentSpecValidator(http_probe.SPEC.options).validate(options)
 
 
 def validated(options):
