@@ -11,8 +11,7 @@ import socket
 import tempfile
 import typing as t
 
-from ansible.errors import AnsibleActionFail, AnsibleConnectionFailure
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
@@ -23,6 +22,8 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.options impor
 from ansible_collections.runbook.ops.plugins.module_utils._release.source import resolve_source
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
+from ansible_collections.runbook.ops.plugins.plugin_utils._on_host import AGENT
+from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
 
 display = Display()
@@ -45,9 +46,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result = super().run(tmp, task_vars)
         self._vars = task_vars or {}
-        options = self._options()
         try:
-            if options["remote_src"] or options["transfer"]:
+            options = TaskOptions(self._task.args, STAGE, on_host=["path"]).values
+            if options["remote_src"]:
                 return self._module()
             result.update(self._stage(options))
         except _HostSaidNo as no:
@@ -59,13 +60,6 @@ class ActionModule(ActionBase):
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
-
-    def _options(self) -> dict[str, t.Any]:
-        rules = STAGE.to_kwargs()
-        checked = ArgumentSpecValidator(rules.pop("argument_spec"), **rules).validate(self._task.args)
-        if checked.error_messages:
-            raise AnsibleActionFail(f"release_stage: {'; '.join(checked.error_messages)}")
-        return t.cast("dict[str, t.Any]", checked.validated_parameters)
 
     def _module(self) -> dict[str, t.Any]:
         # As they were given: checking them here has expanded ~ to this machine's home.
@@ -89,7 +83,7 @@ class ActionModule(ActionBase):
         request = stage_request(options, rules, walked.manifest.root, socket.gethostname())
         memory = Memory(cache, str(self._vars.get("inventory_hostname")), options["path"])
         talk = Conversation(
-            _Host(self, self._task.args["path"]),
+            _Host(self),
             request,
             source.path,
             walked.manifest,
@@ -117,13 +111,13 @@ class ActionModule(ActionBase):
 class _Host:
     """One host, reached by the task's own connection, with its privilege escalation."""
 
-    def __init__(self, action: ActionModule, path: str) -> None:
-        self._action, self._path = action, path
+    def __init__(self, action: ActionModule) -> None:
+        self._action = action
         self._python = self._folder = ""
 
     def ask(self, message: str) -> dict[str, t.Any]:
         action = self._action
-        reply = action._execute_module(module_name=MODULE, module_args={"path": self._path, "transfer": message}, task_vars=action._vars)
+        reply = action._execute_module(module_name=AGENT, module_args={"request": message}, task_vars=action._vars)
         reply.pop("invocation", None)
         if reply.get("failed") or reply.get("unreachable"):
             raise _HostSaidNo(reply)

@@ -156,10 +156,6 @@ options:
       - Whether to take the lock away from another owner.
     type: bool
     default: false
-  transfer:
-    description:
-      - For the module's own use between controller and host.
-    type: str
 seealso:
   - module: runbook.ops.release_swap
   - module: runbook.ops.release_source

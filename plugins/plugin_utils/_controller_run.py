@@ -10,16 +10,15 @@ result, secrets taken out of it.
 
 from __future__ import annotations
 
-import json
 import typing as t
 
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run, UseCase, describe_os_error
+
+from ._options import TaskOptions
 
 display = Display()
 
@@ -45,17 +44,15 @@ class OnController(ActionBase):
         return result
 
     def _run_here(self) -> dict[str, t.Any]:
-        # Plain values, free of the template engine's own types.
-        given = json.loads(json.dumps(self._task.args))
-        rules = self.SPEC.to_kwargs()
-        checked = ArgumentSpecValidator(rules.pop("argument_spec"), **rules).validate(given)
-        if checked.error_messages:
-            return {"failed": True, "msg": "; ".join(checked.error_messages)}
         run = Run(check_mode=self._task.check_mode, diff=self._task.diff, warn=display.warning)
         try:
-            outcome = dict(self.use_case()(checked.validated_parameters, run))
+            options = TaskOptions(self._task.args, self.SPEC)
+        except RunbookError as error:
+            return {"failed": True, "msg": error.message}
+        try:
+            outcome = dict(self.use_case()(options.values, run))
         except RunbookError as error:
             outcome = {"failed": True, "msg": error.message, **error.result}
         except OSError as error:
             outcome = {"failed": True, "msg": describe_os_error(error)}
-        return t.cast("dict[str, t.Any]", remove_values(outcome, checked._no_log_values))
+        return options.without_secrets(outcome)

@@ -10,8 +10,9 @@ import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
+from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest
-from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request, pack_message
+from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import Result, finish_stage, predict_stage
 
 from ._upload import Uploads
@@ -43,7 +44,7 @@ class Conversation:
         self.notes: list[str] = []
 
     def _ask(self, step: str, **more: t.Any) -> dict[str, t.Any]:
-        message = pack_message({"step": step, "request": self.request.to_wire(), **more})
+        message = pack("stage", {"step": step, "path": self.path, "request": self.request.to_wire(), **more})
         self.sent_bytes += len(message)
         reply = self.host.ask(message)
         for note in reply.get("notes") or reply.get("done", {}).get("notes") or ():

@@ -37,10 +37,9 @@ STAGE = PATH.merge(HOLDER).merge(
             "cache_dir": {"type": "path"},
             "lock_ttl": {"type": "int"},
             "lock_take_over": {"type": "bool", "default": False},
-            "transfer": {"type": "str", "no_log": True},
         },
         mutually_exclusive=[("src", "url")],
-        required_one_of=[("src", "url", "transfer")],
+        required_one_of=[("src", "url")],
         required_by={"lock_ttl": ("lock_owner",), "url": ("checksum",), "checksum": ("url",)},
     )
 )

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module ``release_stage`` on the host: a message of the controller, or a source that the host has or downloads itself."""
+"""The module ``release_stage`` on the host: a source that the host has or downloads itself."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import socket
 
 from .._common.errors import InvalidInput
 from .._common.runner import Run
-from .stage import Stager, answer
+from .stage import Stager
 from .stage_plan import Options, Result, finish_stage, predict_stage, rules_from_options, stage_request
 from .store import LocalStore
 from .walk import manifest_of
@@ -18,8 +18,6 @@ from .walk import manifest_of
 def release_stage(options: Options, run: Run) -> Result:
     """Stage a release; see ``Stager`` for the conversation and its result."""
     store = LocalStore(options["path"])
-    if options["transfer"]:
-        return answer(store, options["transfer"], run.check_mode)
     if not options["remote_src"] and options["src"]:
         raise InvalidInput(
             "src is on the controller, so release_stage must run as a task there; use remote_src: true for a source on the host"

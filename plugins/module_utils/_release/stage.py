@@ -21,14 +21,13 @@ import ctypes
 import dataclasses
 import functools
 import io
-import json
 import os
 import sys
 import typing as t
-import zlib
 
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.files import fsync_folder
+from .._common.runner import Run
 from . import clock, journal, lock
 from .build import Builder, Built, Known, Owner, check_space
 from .manifest import SHORT, Changes, Entry, Manifest, compare
@@ -65,15 +64,6 @@ class Request:
     @classmethod
     def from_wire(cls, data: t.Mapping[str, t.Any]) -> Request:
         return cls(**{**data, "shared": tuple(Shared(*item) for item in data["shared"])})
-
-
-def pack_message(message: t.Mapping[str, t.Any]) -> str:
-    """A message as text that survives any transport."""
-    return base64.b64encode(zlib.compress(json.dumps(message, separators=(",", ":")).encode(), 6)).decode()
-
-
-def unpack_message(text: str) -> dict[str, t.Any]:
-    return t.cast("dict[str, t.Any]", json.loads(zlib.decompress(base64.b64decode(text))))
 
 
 class Stager:
@@ -119,7 +109,7 @@ class Stager:
     def receive(self, upload: str) -> None:
         """Store the files that came inside a message (base64)."""
         if upload:
-            receive(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.blobs)
+            _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.blobs)
 
     def _settled(self) -> dict[str, t.Any] | None:
         """What can be said without looking at the content; also takes the lock and recovers an interrupted swap."""
@@ -460,11 +450,10 @@ def _received(stream: t.BinaryIO, folder: str) -> int:
         raise RunbookError(f"the host could not store an upload: {error}; run the deploy again, what arrived is kept") from error
 
 
-def answer(store: LocalStore, text: str, check_mode: bool) -> dict[str, t.Any]:
+def answer(message: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """Serve one message of the controller. The messages are those of ``Stager``'s methods."""
-    message = unpack_message(text)
     step = message["step"]
-    stager = Stager(store, Request.from_wire(message["request"]), check_mode)
+    stager = Stager(LocalStore(message["path"]), Request.from_wire(message["request"]), run.check_mode)
     if step == "offer":
         return stager.offer(message["digests"], message["guessed"], message["trees"], message["upload"])
     if step == "detail":
@@ -473,7 +462,6 @@ def answer(store: LocalStore, text: str, check_mode: bool) -> dict[str, t.Any]:
         with open(message["file"], "rb") as stream:
             return {"received": _received(stream, stager.blobs)}
     if step == "build":
-        if message.get("upload"):
-            _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(message["upload"]))), stager.blobs)
+        stager.receive(message["upload"])
         return stager.build()
     raise InvalidInput(f"unknown step {step!r}; the controller and the host run different versions of the collection")

@@ -69,7 +69,7 @@ class LocalStore:
     """A site on a disk of this machine. Every change of names is flushed before the call returns."""
 
     def __init__(self, base: str) -> None:
-        self.base = site_base(base)
+        self.base = site_base(os.path.expanduser(base))
 
     def absolute(self, name: str) -> str:
         """The absolute path of a name of the site."""

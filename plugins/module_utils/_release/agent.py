@@ -1,0 +1,52 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Everything that the release modules do on a host, behind one door.
+
+A deploy calls three of them. Packing a module costs the controller a quarter of a second for each different one, so
+their actions all send this one, which is packed once a run.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import typing as t
+import zlib
+
+from .._common.errors import InvalidInput
+from .._common.runner import Run
+from .finish import release_finish
+from .info import release_info
+from .prune import release_prune
+from .release_lock import release_lock
+from .run import release_run
+from .stage import answer
+from .swap import release_swap
+
+UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]
+
+USE_CASES: dict[str, UseCase] = {
+    "release_finish": release_finish,
+    "release_info": release_info,
+    "release_lock": release_lock,
+    "release_prune": release_prune,
+    "release_run": release_run,
+    "release_swap": release_swap,
+    "stage": answer,
+}
+
+
+def pack(use_case: str, options: t.Mapping[str, t.Any]) -> str:
+    """A request as text that survives any transport."""
+    return base64.b64encode(zlib.compress(json.dumps([use_case, options], separators=(",", ":")).encode(), 6)).decode()
+
+
+def serve(options: t.Mapping[str, t.Any], run: Run) -> t.Mapping[str, t.Any]:
+    """Run the use case that a request names, with its options."""
+    try:
+        name, inner = json.loads(zlib.decompress(base64.b64decode(options["request"])))
+        use_case = USE_CASES[name]
+    except (ValueError, KeyError, zlib.error) as error:
+        raise InvalidInput(f"the request can't be read ({error}); controller and host run different versions of the collection") from None
+    return use_case(inner, run)

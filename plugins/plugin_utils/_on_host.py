@@ -1,0 +1,42 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The action of a release module: check the options here, have the host's agent do the work."""
+
+from __future__ import annotations
+
+import typing as t
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
+
+from ._options import TaskOptions
+
+AGENT = "runbook.ops.release_agent"
+
+
+class OnHost(ActionBase):
+    """Sends the agent instead of the module itself; in the background (``async``) the module itself runs."""
+
+    USE_CASE: str
+    SPEC: ArgumentSpec
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
+        result = super().run(tmp, task_vars)
+        if self._task.async_val:
+            result.update(self._execute_module(module_name=f"runbook.ops.{self.USE_CASE}", task_vars=task_vars, wrap_async=True))
+            return result
+        try:
+            options = TaskOptions(self._task.args, self.SPEC, on_host=["path"])
+        except RunbookError as error:
+            result.update(failed=True, msg=error.message)
+            return result
+        arguments = {"request": pack(self.USE_CASE, options.values)}
+        answer = self._execute_module(module_name=AGENT, module_args=arguments, task_vars=task_vars)
+        answer.pop("invocation", None)
+        result.update(options.without_secrets(answer))
+        return result
