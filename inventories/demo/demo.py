@@ -54,8 +54,10 @@ class Demo:
     def start_servers(self) -> None:
         for host, port in zip(HOSTS, self.ports):
             (WORK / host).mkdir(parents=True)
-            log = open(WORK / f"{host}.log", "wb")
-            self.servers.append(subprocess.Popen([sys.executable, str(HERE / "server.py"), str(WORK / host), str(port)], stdout=log, stderr=log))
+            log = open(WORK / f"{host}.log", "wb")  # noqa: SIM115 - the server keeps it
+            self.servers.append(
+                subprocess.Popen([sys.executable, str(HERE / "server.py"), str(WORK / host), str(port)], stdout=log, stderr=log)
+            )
         deadline = time.monotonic() + 10
         while any(fetch(port)[0] == 0 for port in self.ports):
             if time.monotonic() > deadline:
@@ -83,7 +85,8 @@ class Demo:
             print(f"   {host} answers {status}: {body.strip()}")
         if (code == 0) != expect_success or not all(status == 200 and expect_page in body for status, body in pages):
             print(log.read_text(errors="replace")[-6000:])
-            sys.exit(f"the demo expected {'success' if expect_success else 'a failure'} and {expect_page!r} on every server; that is a defect, please report it with {log}")
+            wanted = f"{'success' if expect_success else 'a failure'} and {expect_page!r} on every server"
+            sys.exit(f"the demo expected {wanted}; that is a defect, please report it with {log}")
 
     def say(self, text: str) -> None:
         print(f"   => {text}")
@@ -102,7 +105,9 @@ def main() -> None:
         demo.step("Deploy release 2", [deploy, "-e", "demo_release=2 deploy_release=r2"], True, "Release 2")
         demo.say("the visits counted by release 1 are still there: data/ is shared between releases.")
         demo.step("Deploy release 3, which is broken", [deploy, "-e", "demo_release=3 deploy_release=r3"], False, "Release 2")
-        demo.say("its probes failed, so both servers were taken back to release 2 and release 3 was marked bad; the command failed, as it should.")
+        demo.say(
+            "its probes failed, so both servers were taken back to release 2 and release 3 was marked bad; the command failed, as it should."
+        )
         demo.step("Roll back to release 1", [back, "-e", "rollback_reason=demo"], True, "Release 1")
         demo.say("both servers returned together, by one atomic rename on each.")
     finally:

@@ -38,13 +38,13 @@ class _HostSaidNo(Exception):
         self.result = result
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not typed
     # True would make a folder on the host ahead of time, two round trips for what only connections without pipelining need.
     TRANSFERS_FILES = False
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         self._vars = task_vars or {}
         try:
             options = TaskOptions(self._task.args, STAGE, on_host=["path"]).values
@@ -140,9 +140,12 @@ class _Host:
         command = shlex.join([self._python, "-c", script, self._folder])
         done = action._low_level_execute_command(command, in_data=upload)
         if done["rc"] == 255 and "receive:" not in done["stderr"]:
-            raise AnsibleConnectionFailure(f"the connection broke while files were sent ({_last(done['stderr'])}); run the deploy again, what arrived is kept")
+            raise AnsibleConnectionFailure(
+                f"the connection broke while files were sent ({_last(done['stderr'])}); run the deploy again, what arrived is kept"
+            )
         if done["rc"] != 0:
-            raise RunbookError(f"the host could not store an upload: {_last(done['stderr']) or _last(done['stdout'])}; run the deploy again, what arrived is kept")
+            said = _last(done["stderr"]) or _last(done["stdout"])
+            raise RunbookError(f"the host could not store an upload: {said}; run the deploy again, what arrived is kept")
 
     def _put_file(self, upload: bytes) -> None:
         """Where a command's input can't carry data (no pipelining): a file, read by the module."""

@@ -579,6 +579,8 @@ probes:
       elements: dict
 """
 
+import typing as t
+
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
 from ansible_collections.runbook.ops.plugins.module_utils._http.jsonquery import OPERATORS
@@ -596,7 +598,7 @@ HMAC = {
 }
 
 # Options that a probe may have of its own; without one it takes the module's.
-SHARED = {
+SHARED: dict[str, dict[str, t.Any]] = {
     "timeout": {"type": "float"},
     "validate_certs": {"type": "bool"},
     "ca_path": {"type": "path"},

@@ -34,7 +34,8 @@ options:
     default: acquired
   owner:
     description:
-      - Who takes the lock. Use a name that no other run uses, the other release modules take it as O(runbook.ops.release_swap#module:lock_owner).
+      - Who takes the lock. Use a name that no other run uses, the other release modules take it as
+        O(runbook.ops.release_swap#module:lock_owner).
     type: str
     required: true
   where:
@@ -91,8 +92,8 @@ taken_from:
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.release_lock import release_lock
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import LOCK
+from ansible_collections.runbook.ops.plugins.module_utils._release.release_lock import release_lock
 
 
 def main() -> None:

@@ -89,8 +89,8 @@ recovered:
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.prune import release_prune
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import PRUNE
+from ansible_collections.runbook.ops.plugins.module_utils._release.prune import release_prune
 
 
 def main() -> None:

@@ -107,8 +107,8 @@ changes:
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.run import release_run
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import RUN
+from ansible_collections.runbook.ops.plugins.module_utils._release.run import release_run
 
 
 def main() -> None:

@@ -242,8 +242,8 @@ notes:
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.release_stage import release_stage
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
+from ansible_collections.runbook.ops.plugins.module_utils._release.release_stage import release_stage
 
 
 def main() -> None:

@@ -121,8 +121,8 @@ recovered:
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.swap import release_swap
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import SWAP
+from ansible_collections.runbook.ops.plugins.module_utils._release.swap import release_swap
 
 
 def main() -> None:

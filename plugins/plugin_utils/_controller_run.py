@@ -23,7 +23,7 @@ from ._options import TaskOptions
 display = Display()
 
 
-class OnController(ActionBase):
+class OnController(ActionBase):  # type: ignore[misc] # ansible-core is not typed
     """An action for a module whose use case needs nothing of the host that it runs on."""
 
     MODULE: str
@@ -35,7 +35,7 @@ class OnController(ActionBase):
         raise NotImplementedError
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         here = self._connection.transport == "local" and self._connection.become is None and not self._task.async_val
         if not here:
             result.update(self._execute_module(module_name=self.MODULE, task_vars=task_vars, wrap_async=self._task.async_val))

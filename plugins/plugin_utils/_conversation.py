@@ -35,7 +35,19 @@ class Host(t.Protocol):
 class Conversation:
     """Stages one release on one host."""
 
-    def __init__(self, host: Host, request: Request, source: str, manifest: Manifest, *, path: str, compress: str, check_mode: bool, diff: bool, last: Manifest | None = None) -> None:
+    def __init__(
+        self,
+        host: Host,
+        request: Request,
+        source: str,
+        manifest: Manifest,
+        *,
+        path: str,
+        compress: str,
+        check_mode: bool,
+        diff: bool,
+        last: Manifest | None = None,
+    ) -> None:
         self.host, self.request, self.source, self.manifest = host, request, source, manifest
         self.path, self.compress, self.check_mode, self.diff = path, compress, check_mode, diff
         self.last = last  # what this controller staged on the host before

@@ -17,7 +17,7 @@ from ._options import TaskOptions
 AGENT = "runbook.ops.release_agent"
 
 
-class OnHost(ActionBase):
+class OnHost(ActionBase):  # type: ignore[misc] # ansible-core is not typed
     """Sends the agent instead of the module itself; in the background (``async``) the module itself runs."""
 
     USE_CASE: str
@@ -26,7 +26,7 @@ class OnHost(ActionBase):
     _supports_async = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        result = super().run(tmp, task_vars)
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
         if self._task.async_val:
             result.update(self._execute_module(module_name=f"runbook.ops.{self.USE_CASE}", task_vars=task_vars, wrap_async=True))
             return result

@@ -37,10 +37,10 @@ def release_stage(options: Options, run: Run) -> Result:
     )
     manifest = manifest_of(source.path, rules)
     stager = Stager(store, stage_request(options, rules, manifest.root, socket.gethostname()), run.check_mode)
-    reply = stager.offer("")
-    if "done" in reply:
-        return finish_stage(reply["done"], run.diff, None)
-    with stager._alone():
+    with stager.alone():
+        settled = stager.settled()
+        if settled:
+            return finish_stage(settled, run.diff, None)
         accepted = stager.accept(manifest)
     if run.check_mode:
         return predict_stage(options["path"], stager.request, manifest.total_bytes, len(manifest.files), accepted, run.diff)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import builtins
 import contextlib
 import dataclasses
 import json
@@ -56,11 +57,11 @@ class Record:
     retired: str = ""
     by: str = ""
 
-    def to_json(self) -> bytes:
+    def to_json(self) -> builtins.bytes:
         return (json.dumps(dataclasses.asdict(self), sort_keys=True, indent=1) + "\n").encode()
 
     @classmethod
-    def from_json(cls, data: bytes) -> Record:
+    def from_json(cls, data: builtins.bytes) -> Record:
         fields = {field.name for field in dataclasses.fields(cls)}
         return cls(**{key: value for key, value in json.loads(data).items() if key in fields})
 

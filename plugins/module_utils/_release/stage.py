@@ -37,7 +37,6 @@ from .store import STATE, LocalStore
 from .verify import verify_tree
 from .walk import Shared
 
-
 # Folders as the controller describes them: {folder: [[name, kind, mode, size, digest], ...]}.
 Trees = t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]
 
@@ -88,8 +87,8 @@ class Stager:
         Answers ``done`` with a result; or what ``detail`` answers, when only files are lacking; or the indexes of the
         subtrees that are ``missing``.
         """
-        with self._alone():
-            settled = self._settled()
+        with self.alone():
+            settled = self.settled()
             if settled:
                 return {"done": settled}
             known = self._known_trees()
@@ -111,7 +110,7 @@ class Stager:
         if upload:
             _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.blobs)
 
-    def _settled(self) -> dict[str, t.Any] | None:
+    def settled(self) -> dict[str, t.Any] | None:
         """What can be said without looking at the content; also takes the lock and recovers an interrupted swap."""
         self.store.check_base()
         self._lock()
@@ -122,7 +121,10 @@ class Stager:
         records = self.site.records()
         record = records.get(self.release)
         if record is None and self.site.exists(self.release):
-            raise Refused(f"{self.store.absolute(RELEASES)}/{self.release} exists but has no record, something else made it; choose another release id or move it away")
+            raise Refused(
+                f"{self.store.absolute(RELEASES)}/{self.release} exists but has no record, something else made it; "
+                "choose another release id or move it away"
+            )
         if record and record.state == "bad":
             raise Refused(f"release {self.release} was marked bad ({record.reason}); stage under a new id")
         if record and record.state != "staging" and not self.site.exists(self.release):
@@ -173,7 +175,9 @@ class Stager:
                     raise Refused(message)
                 self.notes.append(message)
             if found and found.kind not in (kind, "link"):
-                raise Refused(f"{self.store.absolute(path)} should be a shared {kind} but is a {found.kind}; correct the shared paths or move it away")
+                raise Refused(
+                    f"{self.store.absolute(path)} should be a shared {kind} but is a {found.kind}; correct the shared paths or move it away"
+                )
 
     def _known_trees(self) -> set[str]:
         known: set[str] = set()
@@ -190,7 +194,7 @@ class Stager:
     def detail(self, trees: Trees) -> dict[str, t.Any]:
         """Learn the unknown subtrees (``{folder: [[name, kind, mode, size, digest], …]}``, a subfolder's digest being
         its subtree's) and answer the sha256 of the files to send, with their total size in bytes."""
-        with self._alone():
+        with self.alone():
             lock.check(self.site, self.request.lock_owner)
             reply = self.accept(self._assemble(trees))
             return {**reply, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
@@ -284,7 +288,9 @@ class Stager:
                 cut = len(old) + 1 if old else 0
                 entries.extend(entry._replace(path=prefix + entry.path[cut:]) for entry in manifest.below(old))
             else:
-                raise RunbookError(f"the controller did not describe the folder {folder or '/'} of release {self.release}; run the deploy again")
+                raise RunbookError(
+                    f"the controller did not describe the folder {folder or '/'} of release {self.release}; run the deploy again"
+                )
 
         expand("", self.request.root)
         manifest = Manifest.of(entries)
@@ -308,7 +314,7 @@ class Stager:
 
     def build(self, source: str | None = None) -> dict[str, t.Any]:
         """Build, verify and record the release; or answer the sha256 that are still ``lacking``."""
-        with self._alone():
+        with self.alone():
             lock.check(self.site, self.request.lock_owner)
             data = self.store.read(f"{self.incoming}/manifest.json")
             if data is None:
@@ -335,7 +341,8 @@ class Stager:
             uploads = [path for path in drift.drifted if path in manifest.files and path not in built.linked_from]
             if not spoilt and (source is not None or not uploads):
                 raise RunbookError(
-                    f"release {self.release} is incomplete ({drift.describe(len(manifest.entries))}); the source or the disk changed meanwhile, run the deploy again"
+                    f"release {self.release} is incomplete ({drift.describe(len(manifest.entries))}); "
+                    "the source or the disk changed meanwhile, run the deploy again"
                 )
             for path in spoilt:
                 digest = manifest.files[path].digest
@@ -416,7 +423,7 @@ class Stager:
         }
 
     @contextlib.contextmanager
-    def _alone(self) -> t.Iterator[None]:
+    def alone(self) -> t.Iterator[None]:
         """Hold the store's mutex, once however deep; nothing is held or made in check mode."""
         if self.check_mode or self._inside:
             yield
