@@ -21,7 +21,7 @@ import typing as t
 import zlib
 
 from .._common.errors import InvalidInput, Refused, RunbookError
-from .archive_tar import Read, unpack_tar
+from .archive_tar import Read, is_header, unpack_tar
 from .archive_tree import TreeWriter, Unpacked
 from .archive_zip import declared_bytes, unpack_zip
 
@@ -50,20 +50,10 @@ def recognise(archive_path: str, name: str | None = None) -> Format:
         return "zstd"
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return "zip"
-    if head[257:262] == b"ustar" or _old_tar(head):
+    if head[257:262] == b"ustar" or is_header(head):
         return "tar"
-    what = next((f"a {name} archive" for magic, name in _FOREIGN.items() if head.startswith(magic)), "not an archive" if head else "empty")
+    what = next((f"a {kind} archive" for magic, kind in _FOREIGN.items() if head.startswith(magic)), "not an archive" if head else "empty")
     raise InvalidInput(f"{name or archive_path} is {what}; give a .tar, .tar.gz, .tar.bz2, .tar.xz, .tar.zst or .zip file")
-
-
-def _old_tar(head: bytes) -> bool:
-    """A tar header without the ustar mark: its checksum is right."""
-    digits = head[148:156].strip(b" \0")
-    try:
-        wanted = int(digits, 8)
-    except ValueError:
-        return False
-    return len(head) == 512 and wanted == sum(head[:148]) + 8 * 32 + sum(head[156:])
 
 
 def unpack(
