@@ -103,7 +103,9 @@ class Stager:
             self.receive(upload)
             if any(not os.path.exists(f"{self.blobs}/{digest}") for digest in reply["lacking"]):
                 return reply
-            return {**self.build(), "accepted": {"resumed": reply["resumed"]}}
+            built = self.build()
+            # An earlier release's file may prove spoilt only now: then this is what ``detail`` would have answered.
+            return {**built, "accepted": {"resumed": reply["resumed"]}} if "done" in built else {**reply, **built}
 
     def receive(self, upload: str) -> None:
         """Store the files that came inside a message (base64)."""
