@@ -28,15 +28,15 @@ attributes:
 options:
   request:
     description:
-      - Which module's work to do and its options, packed by that module's action.
+      - A JSON list of the module whose work to do and a mapping of all its options, as that module's action packs it.
     type: str
     required: true
 """
 
 EXAMPLES = r"""
-- name: Use the modules instead
-  runbook.ops.release_info:
-    path: /srv/www.example.com
+- name: Ask for the releases the long way; use runbook.ops.release_info instead
+  runbook.ops.release_agent:
+    request: "{{ ['release_info', {'path': '/srv/www.example.com', 'verify': false, 'history': 20}] | to_json }}"
 """
 
 RETURN = r"""

@@ -24,6 +24,9 @@ from .run import release_run
 from .stage import answer
 from .swap import release_swap
 
+# Characters from which on a request is worth compressing.
+LARGE = 4096
+
 UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]
 
 USE_CASES: dict[str, UseCase] = {
@@ -38,15 +41,17 @@ USE_CASES: dict[str, UseCase] = {
 
 
 def pack(use_case: str, options: t.Mapping[str, t.Any]) -> str:
-    """A request as text that survives any transport."""
-    return base64.b64encode(zlib.compress(json.dumps([use_case, options], separators=(",", ":")).encode(), 6)).decode()
+    """A request as text that survives any transport: JSON, behind ``z:`` compressed when it is large."""
+    text = json.dumps([use_case, options], separators=(",", ":"))
+    return text if len(text) < LARGE else "z:" + base64.b64encode(zlib.compress(text.encode(), 6)).decode()
 
 
 def serve(options: t.Mapping[str, t.Any], run: Run) -> t.Mapping[str, t.Any]:
     """Run the use case that a request names, with its options."""
     try:
-        name, inner = json.loads(zlib.decompress(base64.b64decode(options["request"])))
+        text = options["request"]
+        name, inner = json.loads(zlib.decompress(base64.b64decode(text[2:])) if text.startswith("z:") else text)
         use_case = USE_CASES[name]
-    except (ValueError, KeyError, zlib.error) as error:
+    except (ValueError, TypeError, KeyError, zlib.error) as error:
         raise InvalidInput(f"the request can't be read ({error}); controller and host run different versions of the collection") from None
     return use_case(inner, run)

@@ -1,0 +1,33 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The agent finds every release module's use case, packed small or large, and says so when it can't."""
+
+from __future__ import annotations
+
+import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
+from ansible_collections.runbook.ops.plugins.module_utils._release import agent
+from ansible_collections.runbook.ops.plugins.modules import release_agent
+
+
+@pytest.mark.parametrize("filler", ["", "x" * agent.LARGE])
+def test_a_request_arrives_as_it_was_packed(monkeypatch, filler):
+    seen = {}
+    monkeypatch.setitem(agent.USE_CASES, "release_info", lambda options, run: seen.update(options) or {"changed": run.check_mode})
+    request = agent.pack("release_info", {"path": "/srv/www.example.com", "filler": filler})
+    assert request.startswith("z:") == bool(filler)
+    assert agent.serve({"request": request}, Run(check_mode=True)) == {"changed": True}
+    assert seen == {"path": "/srv/www.example.com", "filler": filler}
+
+
+@pytest.mark.parametrize("request_text", ["", "[]", "{}", "null", '["release_fly", {}]', "z:", "z:####", "z:AAAA"])
+def test_what_can_not_be_read_is_refused_in_one_line(request_text):
+    with pytest.raises(InvalidInput, match="different versions") as caught:
+        agent.serve({"request": request_text}, Run())
+    assert "\n" not in caught.value.message
+
+
+def test_the_request_may_hold_secrets():
+    assert release_agent.SPEC.options["request"]["no_log"] is True
