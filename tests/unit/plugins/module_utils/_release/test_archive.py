@@ -343,6 +343,12 @@ def test_tar_damaged_in_the_middle_is_refused(tmp_path):
     refused(tmp_path, bytes(data), "damaged")
 
 
+def test_what_only_looks_like_the_end_is_damage(tmp_path):
+    nameless = bytes(100) + member("a", data=b"x" * 10)[0].tobuf()[100:]
+    refused(tmp_path, tar_bytes(member("a", data=b"1"))[:1024] + nameless + b"\0" * 2048, "damaged")
+    refused(tmp_path, tar_bytes(member("a", data=b"1"))[:1024] + pax(b"6 a=b\n", b"\0" * 2048), "without its member")
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
 def test_truncated_and_corrupt_compression_is_refused(tmp_path, pack):
     data = pack(good() + os.urandom(0))
