@@ -15,15 +15,10 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.info
   - runbook.ops._attributes.actiongroup_release
+  - runbook.ops._release
 author:
   - runbook.ops contributors (@runbook-ops)
 options:
-  path:
-    description:
-      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
-      - Must be absolute and not a folder of the system.
-    type: path
-    required: true
   verify:
     description:
       - Whether to hash every file of every complete release and list what differs from what was staged.

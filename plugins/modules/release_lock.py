@@ -16,15 +16,10 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
   - runbook.ops._attributes.actiongroup_release
+  - runbook.ops._release
 author:
   - runbook.ops contributors (@runbook-ops)
 options:
-  path:
-    description:
-      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
-      - Must be absolute and not a folder of the system.
-    type: path
-    required: true
   state:
     description:
       - V(acquired) takes the lock, or renews it when O(owner) has it.

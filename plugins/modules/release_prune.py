@@ -17,40 +17,12 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
   - runbook.ops._attributes.actiongroup_release
+  - runbook.ops._release
+  - runbook.ops._release.holder
+  - runbook.ops._release.retention
 author:
   - runbook.ops contributors (@runbook-ops)
-options:
-  path:
-    description:
-      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
-      - Must be absolute and not a folder of the system.
-    type: path
-    required: true
-  keep:
-    description:
-      - How many good releases to keep, the newest ones. At least 2.
-      - Bad and unfinished releases do not count.
-    type: int
-    default: 5
-  keep_days:
-    description:
-      - Good releases beyond O(keep) are removed only when they are also older than this many days.
-    type: float
-  keep_bad:
-    description:
-      - How many releases that were marked bad to keep, the newest ones, to be looked at.
-    type: int
-    default: 1
-  lock_owner:
-    description:
-      - Who this run is, as given to M(runbook.ops.release_lock).
-      - Without it, or with another name, the module refuses to work on a site that somebody holds the lock of.
-    type: str
-  by:
-    description:
-      - Who does this, for the history.
-    type: str
-    default: ''
+options: {}
 """
 
 EXAMPLES = r"""

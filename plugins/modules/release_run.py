@@ -15,6 +15,9 @@ description:
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.actiongroup_release
+  - runbook.ops._release
+  - runbook.ops._release.holder
+  - runbook.ops._release.assume
 author:
   - runbook.ops contributors (@runbook-ops)
 attributes:
@@ -29,12 +32,6 @@ attributes:
     details:
       - Commands are run every time.
 options:
-  path:
-    description:
-      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
-      - Must be absolute and not a folder of the system.
-    type: path
-    required: true
   release:
     description:
       - The id of a complete release, or V(current).
@@ -63,21 +60,6 @@ options:
         sealed is refused by M(runbook.ops.release_swap).
     type: bool
     default: true
-  assume_staged:
-    description:
-      - In check mode, treat a release that is not known as one that an earlier task of the play would have staged.
-    type: bool
-    default: false
-  lock_owner:
-    description:
-      - Who this run is, as given to M(runbook.ops.release_lock).
-      - Without it, or with another name, the module refuses to work on a site that somebody holds the lock of.
-    type: str
-  by:
-    description:
-      - Who does this, for the history.
-    type: str
-    default: ''
 """
 
 EXAMPLES = r"""

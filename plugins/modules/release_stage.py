@@ -18,6 +18,8 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
   - runbook.ops._attributes.actiongroup_release
+  - runbook.ops._release
+  - runbook.ops._release.holder
 author:
   - runbook.ops contributors (@runbook-ops)
 attributes:
@@ -25,12 +27,6 @@ attributes:
     description: Indicates this has a corresponding action plugin so some parts of the options can be executed on the controller.
     support: full
 options:
-  path:
-    description:
-      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
-      - Must be absolute and not a folder of the system.
-    type: path
-    required: true
   src:
     description:
       - A folder or an archive (tar, also compressed by gzip, bzip2, xz or zstd, or zip) on the controller.
@@ -137,16 +133,6 @@ options:
     description:
       - Where unpacked archives and hashes are kept. The default is C(~/.cache/runbook.ops).
     type: path
-  lock_owner:
-    description:
-      - Who this run is, as given to M(runbook.ops.release_lock).
-      - Without it, or with another name, the module refuses to work on a site that somebody holds the lock of.
-    type: str
-  by:
-    description:
-      - Who does this, for the history.
-    type: str
-    default: ''
   lock_ttl:
     description:
       - When given, the site's lock is taken for O(lock_owner) before anything else, for so many seconds.

@@ -17,15 +17,12 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
   - runbook.ops._attributes.actiongroup_release
+  - runbook.ops._release
+  - runbook.ops._release.holder
+  - runbook.ops._release.assume
 author:
   - runbook.ops contributors (@runbook-ops)
 options:
-  path:
-    description:
-      - The site's base folder, below which C(releases/), C(shared/) and C(current) lie.
-      - Must be absolute and not a folder of the system.
-    type: path
-    required: true
   release:
     description:
       - The id of a release, or V(previous) for the good release that was current before this one.
@@ -58,21 +55,6 @@ options:
     type: str
     choices: [auto, full]
     default: auto
-  assume_staged:
-    description:
-      - In check mode, treat a release that is not known as one that an earlier task of the play would have staged.
-    type: bool
-    default: false
-  lock_owner:
-    description:
-      - Who this run is, as given to M(runbook.ops.release_lock).
-      - Without it, or with another name, the module refuses to work on a site that somebody holds the lock of.
-    type: str
-  by:
-    description:
-      - Who does this, for the history.
-    type: str
-    default: ''
 """
 
 EXAMPLES = r"""
