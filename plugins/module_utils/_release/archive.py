@@ -236,8 +236,7 @@ class _Zstd:
         except FileNotFoundError:
             self._stderr.close()
             raise RunbookError(f"{archive_path} is packed with zstd and the zstd command is not here; install the package zstd") from None
-        assert self._process.stdout is not None
-        self._stdout = self._process.stdout
+        self._stdout = t.cast("t.IO[bytes]", self._process.stdout)  # a pipe, as asked for
 
     def __enter__(self) -> _Zstd:
         return self

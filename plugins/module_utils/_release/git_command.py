@@ -116,8 +116,7 @@ class Git:
         """A local command as (a reader of its output, a function that waits for its end and raises if it failed)."""
         with tempfile.TemporaryFile() as stderr:
             process = self._start(self._command(*arguments), stderr)
-            stdout = process.stdout
-            assert stdout is not None
+            stdout = t.cast("t.IO[bytes]", process.stdout)  # a pipe, as asked for
 
             def complete() -> None:
                 if process.wait() != 0:

@@ -102,7 +102,7 @@ def _slow(root, counter):
 
 def test_twenty_processes_share_one_build(cache):
     counter = FORK.Value("i", 0)
-    processes = [FORK.Process(target=_slow, args=(cache.root, counter)) for _ in range(20)]
+    processes = [FORK.Process(target=_slow, args=(cache.root, counter)) for _number in range(20)]
     for process in processes:
         process.start()
     for process in processes:

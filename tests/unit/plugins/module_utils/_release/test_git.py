@@ -503,10 +503,8 @@ def test_the_lock_is_held_by_gits_processes_too(tmp_path, repository):
         process = mirror._git._start(["sleep", "30"], subprocess.DEVNULL)
     try:
         locks = os.path.join(cache.root, "locks", "git-1")
-        held = subprocess.run(
-            [sys.executable, "-c", f"import fcntl;fcntl.flock(open({locks!r}),fcntl.LOCK_EX|fcntl.LOCK_NB)"], stderr=subprocess.DEVNULL
-        )
-        assert held.returncode != 0
+        script = f"import fcntl; fcntl.flock(open({locks!r}), fcntl.LOCK_EX | fcntl.LOCK_NB)"
+        assert subprocess.run([sys.executable, "-c", script], stderr=subprocess.DEVNULL, check=False).returncode != 0
     finally:
         process.kill()
         process.wait()
