@@ -117,7 +117,11 @@ def swap(store: LocalStore, request: Request, check_mode: bool = False) -> dict[
 
 def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> dict[str, t.Any]:
     lock.check(site, request.lock_owner)
+    step = journal.in_progress(site)
     recovered = journal.recover(site, check_mode)
+    if step and request.release == PREVIOUS and _went_back(site, step):
+        # The rollback that is asked for was made by the run that was killed; another would go back too far.
+        return _finished(site, step, recovered)
     adopted = ""
     found = store.stat(CURRENT)
     if found and found.kind == "folder" and request.adopt_directory:
@@ -137,10 +141,7 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
                 f"{CURRENT} points to {RELEASES}/{target}, which is missing on {store.base};"
                 " swap to another release, or stage this one again"
             )
-        if request.mark_bad:
-            raise Refused(
-                f"release {target} is current and can't be marked bad while it is served; swap to another one with mark_bad: true"
-            )
+        # mark_bad is for the release that is replaced. None is: a repeated or resumed call has nothing left to do.
         return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
     if target is not None and not (check_mode and request.assume_staged and target not in records):
         result["verified"] = prove(site, store, _refuse_unfit(site, target, records, request.allow_bad), request.verify, check_mode)
@@ -165,6 +166,28 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
     result["atomic"] = journal.take(site, step)
     journal.finish(site, step)
     return result
+
+
+def _went_back(site: Site, step: t.Mapping[str, t.Any]) -> bool:
+    """Whether an announced step was one back, and was taken."""
+    to, before = step.get("to"), step.get("before")
+    return bool(to and before) and site.current() == to and to in site.ancestors(before, site.records())
+
+
+def _finished(site: Site, step: t.Mapping[str, t.Any], recovered: str) -> dict[str, t.Any]:
+    records = site.records()
+    return {
+        "changed": True,
+        "before": step["before"],
+        "after": step["to"],
+        "recovered": recovered,
+        "atomic": True,
+        "verified": False,
+        "rolled_back": True,
+        "before_metadata": records[step["before"]].metadata if step["before"] in records else {},
+        "diff": _diff(site, step["before"], step["to"]),
+        "msg": f"{step['before']} -> {step['to']} on {site.store.base}, by the run that was interrupted",
+    }
 
 
 def _record_adopted(site: Site, adopted: str, manifest: Manifest, by: str, reason: str) -> None:
