@@ -98,7 +98,8 @@ def listing(root: t.Union[str, os.PathLike[str]]) -> dict[str, tuple[t.Any, ...]
 
 def unpack(message: str) -> Result:
     """What the controller said, as the host's agent reads it."""
-    return t.cast(Result, json.loads(zlib.decompress(base64.b64decode(message)))[1])
+    text = zlib.decompress(base64.b64decode(message[2:])) if message.startswith("z:") else message
+    return t.cast(Result, json.loads(text)[1])
 
 
 class Host:

@@ -146,8 +146,12 @@ def test_mark_bad(three):
     assert three.swap("r3")["changed"], "it counts as good again"
 
 
-def test_what_is_served_cannot_be_marked_bad(three):
-    refused(three, "is current and can't be marked bad", lambda: three.swap("r3", mark_bad=True))
+def test_repeating_a_swap_with_mark_bad_changes_nothing(three):
+    three.swap("r2", mark_bad=True)
+    before = listing(three.base)
+    assert not three.swap("r2", mark_bad=True)["changed"]
+    assert listing(three.base) == before
+    assert three.states() == {"r1": "retired", "r2": "live", "r3": "bad"}
 
 
 # -- away ------------------------------------------------------------------------------------------------------------
