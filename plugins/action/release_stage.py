@@ -17,10 +17,10 @@ from ansible.utils.display import Display
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
-from ansible_collections.runbook.ops.plugins.module_utils._release.cache import Cache
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
-from ansible_collections.runbook.ops.plugins.module_utils._release.source import resolve_source
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
+from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
+from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve_source
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
 from ansible_collections.runbook.ops.plugins.plugin_utils._on_host import AGENT
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
@@ -96,6 +96,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         result = talk.run()
         if not self._task.check_mode:
             memory.keep(walked.manifest)
+        result["notes"].extend(source.warnings)
         if walked.hidden:
             result["notes"].append(f"{walked.hidden} names of the source are hidden by shared paths and were not staged")
         return result

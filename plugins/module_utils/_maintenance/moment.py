@@ -31,7 +31,7 @@ def parse_until(text: str) -> datetime.datetime:
                 raise InvalidInput(f"until {text!r} is too large for seconds since 1970 (are these milliseconds?)")
             return datetime.datetime.fromtimestamp(int(text), datetime.timezone.utc)
         # Before Python 3.11 a fraction must have three or six digits, and seconds are all that counts here.
-            moment = datetime.datetime.fromisoformat(re.sub(r"[.,][0-9]+", "", re.sub(r"[zZ]$", "+00:00", text)))
+        moment = datetime.datetime.fromisoformat(re.sub(r"[.,][0-9]+", "", re.sub(r"[zZ]$", "+00:00", text)))
     except (ValueError, OverflowError, OSError):
         raise InvalidInput(f"until {text!r} is not a moment; give ISO 8601 with its zone, for example 2030-01-31T22:30:00+01:00") from None
     if moment.tzinfo is None:

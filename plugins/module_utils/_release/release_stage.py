@@ -23,7 +23,7 @@ def release_stage(options: Options, run: Run) -> Result:
             "src is on the controller, so release_stage must run as a task there; use remote_src: true for a source on the host"
         )
     rules = rules_from_options(options)
-    from .source import resolve_source  # tarfile, ssl and more: loaded only where a source is unpacked
+    from .._source.source import resolve_source  # much that only unpacking and fetching needs
 
     source = resolve_source(
         src=options["src"],
@@ -35,6 +35,8 @@ def release_stage(options: Options, run: Run) -> Result:
         timeout=options["timeout"],
         where="host",
     )
+    for warning in source.warnings:
+        run.warn(warning)
     manifest = manifest_of(source.path, rules)
     stager = Stager(store, stage_request(options, rules, manifest.root, socket.gethostname()), run.check_mode)
     with stager.alone():

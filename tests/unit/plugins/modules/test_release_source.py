@@ -13,7 +13,7 @@ import sys
 import pytest
 import yaml
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
-from ansible_collections.runbook.ops.plugins.module_utils._release import archive, source
+from ansible_collections.runbook.ops.plugins.module_utils._source import archive, source
 from ansible_collections.runbook.ops.plugins.modules import release_source
 
 

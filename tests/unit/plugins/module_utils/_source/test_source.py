@@ -20,8 +20,8 @@ import types
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release import source as source_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.source import resolve, resolve_source
+from ansible_collections.runbook.ops.plugins.module_utils._source import source as source_module
+from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve, resolve_source
 
 
 @pytest.fixture

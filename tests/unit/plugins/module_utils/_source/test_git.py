@@ -21,10 +21,10 @@ import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release import git_command
-from ansible_collections.runbook.ops.plugins.module_utils._release.cache import Cache
-from ansible_collections.runbook.ops.plugins.module_utils._release.git import Mirror, checked_repo, checked_version
-from ansible_collections.runbook.ops.plugins.module_utils._release.git_command import Login
+from ansible_collections.runbook.ops.plugins.module_utils._source import git_command
+from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
+from ansible_collections.runbook.ops.plugins.module_utils._source.git import Mirror, checked_repo, checked_version
+from ansible_collections.runbook.ops.plugins.module_utils._source.git_command import Login
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="no git command")
 
@@ -268,9 +268,9 @@ def test_a_fetch_killed_at_any_moment_leaves_a_usable_mirror(tmp_path, repositor
     script = textwrap.dedent(
         """
         import sys
-        from ansible_collections.runbook.ops.plugins.module_utils._release.cache import Cache
-        from ansible_collections.runbook.ops.plugins.module_utils._release.git import Mirror
-        from ansible_collections.runbook.ops.plugins.module_utils._release.git_command import Login
+        from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
+        from ansible_collections.runbook.ops.plugins.module_utils._source.git import Mirror
+        from ansible_collections.runbook.ops.plugins.module_utils._source.git_command import Login
         cache = Cache(sys.argv[1])
         with cache.locked("git-1") as fd:
             print("go", flush=True)

@@ -15,10 +15,10 @@ import threading
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release import download as download_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.address import checked_url, safe_url, same_origin
-from ansible_collections.runbook.ops.plugins.module_utils._release.checksum import Checksum, from_list, parse_checksum
-from ansible_collections.runbook.ops.plugins.module_utils._release.download import download
+from ansible_collections.runbook.ops.plugins.module_utils._source import download as download_module
+from ansible_collections.runbook.ops.plugins.module_utils._source.address import checked_url, safe_url, same_origin
+from ansible_collections.runbook.ops.plugins.module_utils._source.checksum import Checksum, from_list, parse_checksum
+from ansible_collections.runbook.ops.plugins.module_utils._source.download import download
 
 BODY = bytes(range(256)) * 4000  # about 1 MB
 SHA = hashlib.sha256(BODY).hexdigest()

@@ -22,8 +22,8 @@ import zipfile
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release import archive
-from ansible_collections.runbook.ops.plugins.module_utils._release.archive import unpack
+from ansible_collections.runbook.ops.plugins.module_utils._source import archive
+from ansible_collections.runbook.ops.plugins.module_utils._source.archive import unpack
 
 LIMITS = {"max_bytes": 10_000_000, "max_files": 1000}
 CONTENT = b"<?php echo 1;\n" * 100

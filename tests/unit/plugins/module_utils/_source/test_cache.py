@@ -14,8 +14,8 @@ import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release import cache as cache_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.cache import Cache, default_root
+from ansible_collections.runbook.ops.plugins.module_utils._source import cache as cache_module
+from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache, default_root
 
 FORK = multiprocessing.get_context("fork")
 DAY = 86400
