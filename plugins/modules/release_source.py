@@ -219,7 +219,7 @@ cached:
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._release.source import resolve
+from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve
 
 SPEC = ArgumentSpec(
     {
