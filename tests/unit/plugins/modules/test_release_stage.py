@@ -1,0 +1,83 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module file: its documentation, its options, and the way from them to the use case and back."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
+from ansible_collections.runbook.ops.plugins.modules import release_stage
+from contract import complaints, run
+from faults.small_site import SmallSite, listing
+
+
+@pytest.fixture
+def www(tmp_path):
+    """A site with r1 and r2, the second current, and r3 ready."""
+    www = SmallSite(tmp_path)
+    www.deploy("r1", {"index.php": "1\n"})
+    www.deploy("r2", {"index.php": "2\n"})
+    www.stage("r3", {"index.php": "3\n"})
+    return www
+
+
+def test_documentation_and_options_agree():
+    assert complaints(release_stage, STAGE, secrets=()) == []
+
+
+@pytest.mark.parametrize(("path", "match"), [("/", "belongs to the system"), ("www", "is not absolute"), ("/srv/../etc", "climbs with")])
+def test_paths_that_are_no_sites(path, match):
+    options = {**GOOD, "path": path}
+    for check in (True, False):
+        status, result = run(release_stage, check, **options)
+        assert (status, result["failed"]) == (1, True)
+        assert match in result["msg"]
+
+
+def test_path_is_required():
+    status, result = run(release_stage, **GOOD)
+    assert status == 1
+    assert "path" in result["msg"]
+
+
+GOOD = {"src": "/usr/share/doc", "remote_src": True}
+
+
+def test_a_source_on_the_host(www, tmp_path):
+    source = www.source("r4", {"a": "1", "b/c": "2"})
+    options = {"path": www.base, "src": source, "remote_src": True, "release": "r4", "cache_dir": str(tmp_path / "cache")}
+    before = listing(www.base)
+    status, predicted = run(release_stage, True, **options)
+    assert (status, predicted["changed"], predicted["files"], listing(www.base)) == (0, True, 2, before)
+    status, made = run(release_stage, **options)
+    assert (status, made["changed"], made["state"], made["files"], made["copied_files"]) == (0, True, "ready", 2, 2)
+    assert run(release_stage, **options)[1]["changed"] is False
+    www.source("r4", {"a": "changed"})
+    status, result = run(release_stage, **options)
+    assert (status, "exists with other content" in result["msg"]) == (1, True)
+    www.swap("r4")
+    assert run(release_stage, **{**options, "release": "r5"})[1]["linked_files"] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({}, "one of the following is required: src, url"),
+        ({"src": "/a", "url": "https://www.example.com/a", "checksum": "x"}, "mutually exclusive"),
+        ({"url": "https://www.example.com/a"}, "checksum"),
+        ({"src": "/a", "checksum": "x"}, "url"),
+        ({"src": "/a", "lock_ttl": 60}, "lock_owner"),
+        ({"src": "/a"}, "use remote_src: true for a source on the host"),
+        ({"src": "/does/not/exist", "remote_src": True}, "does not exist on the host"),
+        ({"src": "/a", "compress": "a lot"}, "value of compress must be one of"),
+    ],
+)
+def test_bad_options(www, options, match):
+    before = listing(www.base)
+    status, result = run(release_stage, path=www.base, **options)
+    assert (status, listing(www.base)) == (1, before)
+    assert match in result["msg"]
+    assert os.path.isdir(www.base)
