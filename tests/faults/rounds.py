@@ -71,10 +71,8 @@ def child(source, release):
 def leftovers():
     """What no finished deploy may leave behind."""
     state = pathlib.Path(SITE, ".runbook")
-    found = [
-        str(path.relative_to(SITE)) for path in (*state.glob("incoming/*"), *state.glob("trash/*"), state / "swap.json", state / "next")
-    ]
-    return [name for name in found if os.path.lexists(os.path.join(SITE, name))]
+    found = [*state.glob("incoming/*"), *state.glob("trash/*"), state / "swap.json", state / "next"]
+    return [str(path.relative_to(SITE)) for path in found if os.path.lexists(path)]
 
 
 def main():

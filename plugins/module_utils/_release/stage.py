@@ -139,7 +139,9 @@ class Stager:
             if record.source_root != self.request.root:
                 raise Refused(f"release {self.release} exists with other content; stage under a new id, a release is never edited")
             if not self.check_mode:
-                self.store.remove_tree(self.incoming)  # of a run that was killed after the record said ready
+                # Of a run that was killed after the record said ready.
+                self.store.remove_tree(self.incoming)
+                self.store.empty_trash()
             return self._result(record, False)
         if self.request.reuse_current:
             current = records.get(self.site.current() or "")
