@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import pathlib
 import subprocess
+import tempfile
+import typing as t
 
 from . import process
 from .job import NEWEST, OLDEST, TARGET, Job, Skip, Stage, own_python
@@ -57,6 +61,15 @@ def _demo(job: Job) -> Tally:
     return first + gate(process.run(["make", "--no-print-directory", "demo"], job.log, seconds=300))
 
 
+@contextlib.contextmanager
+def _sites_to_ourselves(job: Job) -> t.Iterator[None]:
+    """Several checkouts may share the test hosts, but not the sites on them: one after the other."""
+    with open(pathlib.Path(tempfile.gettempdir()) / f"runbook-testbed-{os.getuid()}.lock", "w") as lock:
+        job.say("waiting until no other checkout uses the sites on the test hosts")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _testbed(job: Job) -> Tally:
     return gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
 
@@ -77,11 +90,12 @@ def _molecule(job: Job) -> Tally:
     if up.failed:
         return Tally(failed=len(names), note="the test hosts did not start")
     tally = Tally()
-    for name in names:
-        one = molecule_scenario(job, bin_folder, name)
-        if one.failed:
-            one.note = f"{name} failed"
-        tally += one
+    with _sites_to_ourselves(job):
+        for name in names:
+            one = molecule_scenario(job, bin_folder, name)
+            if one.failed:
+                one.note = f"{name} failed"
+            tally += one
     return tally
 
 
@@ -94,8 +108,9 @@ def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
         "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name),
         "PYTEST_ADDOPTS": f"--junitxml={report}",
     }
+    limit = 3600 if os.environ.get("RUNBOOK_SOAK") else 900
     try:
-        status = job.run(bin_folder, "molecule", "-c", ROOT / "molecule" / "config.yml", "test", "-s", name, env=env, seconds=900)
+        status = job.run(bin_folder, "molecule", "-c", ROOT / "molecule" / "config.yml", "test", "-s", name, env=env, seconds=limit)
     except process.TimeLimit as error:
         return Tally(failed=1, note=str(error))
     if report.is_file():
