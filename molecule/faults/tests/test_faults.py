@@ -96,28 +96,50 @@ def site(web1, versions):
 # -- killed modules ---------------------------------------------------------------------------------------------------------
 
 
+def _bring_collection(host):
+    """What the drivers import, to /srv/faults/collections."""
+    parts = [f"ansible_collections/runbook/ops/plugins/{part}" for part in ("module_utils", "plugin_utils")]
+    words = ["tar", "-chf", "-", "--exclude=__pycache__", *parts]
+    tar = subprocess.run(words, cwd=driver.collections(), capture_output=True, check=True).stdout
+    host("rm -rf /srv/faults/collections /srv/faults/site && mkdir -p /srv/faults/collections")
+    unpack = ["ssh", "-F", str(driver.SSH_CONFIG), host.name, "tar -C /srv/faults/collections -xf -"]
+    subprocess.run(unpack, input=tar, check=True, capture_output=True)
+
+
+def _keep(name, result):
+    """The result, for the log and for the table in docs/faults.md."""
+    print(json.dumps(result))
+    folder = driver.ROOT / ".work" / "logs"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}{'-soak' if SOAK else ''}.json").write_text(json.dumps(result) + "\n")
+
+
+def test_uploads_killed_at_random_moments(web1):
+    """The whole conversation of stage with its uploads, swaps there and back, and pruning; a reader checks every byte of what is served."""
+    rounds = 50 if SOAK else 3
+    _bring_collection(web1)
+    copy(web1, DRIVERS / "kill_sweep.py", DRIVERS / "small_site.py")
+    web1("rm -rf /srv/faults/sweep && mkdir /srv/faults/sweep")
+    words = f"/srv/faults/python3 /srv/faults/kill_sweep.py --rounds {rounds} --seed {SEED} --files 100 --place /srv/faults/sweep"
+    done = web1.try_(f"PYTHONPATH=/srv/faults/collections {words}", seconds=840)
+    assert done.returncode == 0, done.stdout[-1000:] + done.stderr[-3000:]
+    result = json.loads(done.stdout.splitlines()[-1])
+    _keep("kill-uploads", result)
+    assert result["rounds"] == rounds and sum(result["killed_in"].values()) > 0
+    web1("rm -rf /srv/faults/sweep")
+
+
 def test_modules_killed_at_random_moments(web1):
     """The use cases of stage and swap, killed on the host by SIGKILL."""
     rounds = 300 if SOAK else 5
-    # Copied as Ansible would: only what modules import.
-    tar = subprocess.run(
-        ["tar", "-chf", "-", "--exclude=__pycache__", "ansible_collections/runbook/ops/plugins/module_utils"],
-        cwd=driver.collections(),
-        capture_output=True,
-        check=True,
-    ).stdout
-    web1("rm -rf /srv/faults/collections /srv/faults/site && mkdir -p /srv/faults/collections")
-    unpack = ["ssh", "-F", str(driver.SSH_CONFIG), "web1", "tar -C /srv/faults/collections -xf -"]
-    subprocess.run(unpack, input=tar, check=True, capture_output=True)
+    _bring_collection(web1)
     copy(web1, DRIVERS / "rounds.py", pathlib.Path(small.__file__))
     started = time.monotonic()
     done = web1.try_(f"/srv/faults/python3 /srv/faults/rounds.py /srv/faults/collections {SITE} {PORT} {rounds} {SEED}", seconds=840)
     assert done.returncode == 0, done.stderr[-3000:]
     result = json.loads(done.stdout.splitlines()[-1])
     result["seconds"] = round(time.monotonic() - started)
-    print(json.dumps(result))
-    (driver.ROOT / ".work" / "logs").mkdir(parents=True, exist_ok=True)
-    (driver.ROOT / ".work" / "logs" / f"kill-rounds{'-soak' if SOAK else ''}.json").write_text(json.dumps(result) + "\n")
+    _keep("kill-rounds", result)
     assert result["wrong"] == []
     assert result["rounds"] == rounds
     assert result["asked"] > rounds

@@ -28,11 +28,11 @@ class CallbackModule(CallbackBase):
         super().__init__(*args, **kwargs)
         path = os.environ.get("RUNBOOK_RECORD")
         self.disabled = not path
-        self._stream = open(path, "a", encoding="utf-8") if path else None
+        self._path = path
 
     def _write(self, line):
-        self._stream.write(json.dumps(line, default=str) + "\n")
-        self._stream.flush()
+        with open(self._path, "a", encoding="utf-8") as stream:
+            stream.write(json.dumps(line, default=str) + "\n")
 
     def _task(self, status, result):
         self._write(
