@@ -1,0 +1,267 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The benchmarks: what races against what, and the limits that were promised."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import subprocess
+import sys
+import typing as t
+
+import memory
+import ours
+import sites
+from bed.shell import ROOT
+from ours import Ansible, Deploy
+from peers import Capistrano, Rsync
+from proxy import Proxy, measured_round_trip
+from race import BenchError, Lane, Result, race, say
+from remote import Address, Remote
+from rows import Report, Row
+
+ROUND_TRIP = 0.050
+PROBES, LATENCY = 40, 0.020
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+@dataclasses.dataclass
+class Bench:
+    """What the benchmarks share."""
+
+    remote: Remote
+    ansible: Ansible
+    report: Report
+    rounds: int
+
+    def add(self, benchmark: str, what: str, measured: float, unit: str, limit: float | None = None, detail: str = "") -> None:
+        self.report.rows.append(Row(benchmark, what, measured, unit, limit, detail))
+
+    def race(self, title: str, lanes: t.Sequence[Lane], change: t.Callable[[], object] = lambda: None) -> Result:
+        result = race(title, self.rounds, lanes, change)
+        for lane, seconds in result.times.items():
+            self.report.samples[f"{title}: {lane}"] = [round(value, 3) for value in seconds]
+        return result
+
+    def versus(self, benchmark: str, result: Result, lane: str, other: str, limit: float | None = None, what: str = "") -> None:
+        """A row for the ratio of two lanes, which is the median of the rounds' ratios."""
+        seconds = f"{result.median(lane):.2f} s / {result.median(other):.2f} s; fastest {result.least_ratio(lane, other):.2f}x"
+        self.add(benchmark, what or f"{lane} / {other}", result.ratio(lane, other), "x", limit, seconds)
+
+    def executions(self, benchmark: str, deploy: Deploy) -> None:
+        """A row for what one more deploy executes on the host that it executes most on."""
+        most = max(deploy.executions().values(), key=lambda found: found.modules)
+        detail = f"besides: {most.uploads} uploads, {most.others} other commands"
+        self.add(benchmark, "module executions a host", most.modules, "", 6, detail)
+
+
+def _two(bench: Bench) -> list[Address]:
+    addresses = [bench.remote.direct(name) for name in ("web1", "web2")]
+    bench.ansible.serve(addresses)
+    return addresses
+
+
+def changed(bench: Bench) -> None:
+    """MediaWiki on two hosts, one file changed since the last deploy."""
+    site = sites.wiki(bench.remote.sources)
+    addresses = _two(bench)
+    deploy = Deploy(bench.ansible, "changed", site, addresses)
+    rsync = Rsync(bench.remote, "changed-rsync", site, addresses)
+    at_once = Rsync(bench.remote, "changed-rsync-at-once", site, addresses)
+    deploy.run()
+    for peer in (rsync, at_once):
+        peer.prepare()
+        peer.at_once()
+    lanes = [
+        Lane("deploy", deploy.run, bench.remote.disconnect, deploy.check),
+        Lane("rsync --link-dest", rsync.one_after_the_other, rsync.prepare, rsync.check),
+        Lane("rsync --link-dest, hosts at once", at_once.at_once, at_once.prepare, at_once.check),
+    ]
+    name = "one changed file, 2 hosts"
+    result = bench.race(name, lanes, site.change)
+    bench.versus(name, result, "deploy", "rsync --link-dest", 4.0)
+    bench.versus(name, result, "deploy", "rsync --link-dest, hosts at once")
+    site.change()
+    bench.executions(name, deploy)
+
+
+def cold(bench: Bench) -> None:
+    """MediaWiki on two hosts that have nothing, from a controller that has never seen it."""
+    site = sites.wiki(bench.remote.sources)
+    addresses = _two(bench)
+    deploy = Deploy(bench.ansible, "cold", site, addresses, cache="cold-cache")
+    rsync = Rsync(bench.remote, "cold-rsync", site, addresses)
+
+    def nothing() -> None:
+        deploy.forget()
+        rsync.forget()
+        rsync.prepare()
+        bench.ansible.forget("cold-cache")
+        bench.remote.disconnect()
+
+    lanes = [
+        Lane("deploy", deploy.run, nothing, deploy.check),
+        Lane("rsync", rsync.one_after_the_other, nothing, rsync.check),
+        Lane("rsync, hosts at once", rsync.at_once, nothing, rsync.check),
+    ]
+    name = "2 empty hosts"
+    result = bench.race(name, lanes)
+    bench.versus(name, result, "deploy", "rsync", 4.0)
+    bench.versus(name, result, "deploy", "rsync, hosts at once")
+    nothing()
+    bench.executions(name, deploy)
+    nothing()
+
+
+def latency(bench: Bench) -> None:
+    """A site of 2,400 files on one host that is 50 ms away."""
+    site = sites.small(bench.remote.sources)
+    near = bench.remote.direct("web1")
+    bench.ansible.serve([near])
+    with Proxy(near.host, 22, ROUND_TRIP) as far, Proxy(near.host, ours.WEB_PORT, ROUND_TRIP) as web:
+        address = bench.remote.through("web1", "127.0.0.1", far.port)
+        # Probes go the long way as well.
+        deploy = Deploy(bench.ansible, "latency", site, [address], verify_connect_to=f"127.0.0.1:{web.port}")
+        capistrano = Capistrano(bench.remote, site, address, near)
+        deploy.run()
+        capistrano.run()
+
+        def change() -> None:
+            site.change()
+            capistrano.commit()
+
+        lanes = [
+            Lane("deploy", deploy.run, bench.remote.disconnect, deploy.check),
+            Lane("Capistrano", capistrano.run, lambda: None, capistrano.check),
+        ]
+        name = "50 ms away, 2,400 files, one changed"
+        result = bench.race(name, lanes, change)
+    trip = f"fastest {min(result.times['deploy']):.2f} s; measured round trip {measured_round_trip(ROUND_TRIP) * 1000:.1f} ms"
+    bench.add(name, "deploy", result.median("deploy"), "s", 2.0, trip)
+    bench.versus(name, result, "deploy", "Capistrano", 0.4)
+
+
+def traffic(bench: Bench) -> None:
+    """What one changed file of 20 KB costs on the wire."""
+    site = sites.wiki(bench.remote.sources)
+    near = bench.remote.direct("web1")
+    with Proxy(near.host, 22) as counter:
+        address = bench.remote.through("web1", "127.0.0.1", counter.port)
+        deploy = Deploy(bench.ansible, "traffic", site, [address], verify_connect_to=near.host)
+        bench.ansible.serve([near])
+        deploy.run()
+        sent, wire = [], []
+        for _ in range(min(3, bench.rounds)):
+            site.change()
+            bench.remote.disconnect()
+            counter.reset()
+            sent.append(deploy.sent_bytes()["web1"])
+            wire.append(counter.traffic)
+            deploy.check()
+        # A controller that has lost its memory of the host has to ask more.
+        site.change()
+        bench.ansible.forget("cache/runbook.ops/staged")
+        asked = deploy.sent_bytes()["web1"]
+    name = "one changed file of 20 KB, 23,500 files"
+    bench.add(
+        name,
+        "sent to stage it",
+        max(sent) / 1000,
+        "kB",
+        100,
+        "protocol and content, release_stage's sent_bytes; the file itself is random bytes",
+    )
+    bench.add(name, "the same without memory of the host", asked / 1000, "kB", 100)
+    most = max(wire, key=lambda one: one.to_server)
+    detail = f"SSH and the packed modules included, in {most.connections} connection; {most.from_server / 1000:.0f} kB came back"
+    bench.add(name, "all bytes sent through the connection", most.to_server / 1000, "kB", None, detail)
+
+
+def footprint(bench: Bench) -> None:
+    """Memory here and on a host, on an empty host and with one changed file."""
+    site = sites.wiki(bench.remote.sources)
+    addresses = _two(bench)
+    for address in addresses:
+        python = memory.wrap_python(bench.remote, address.name)
+    deploy = Deploy(bench.ansible, "memory", site, addresses, cache="memory-cache", ansible_python_interpreter=python)
+    for name in ("empty hosts", "one changed file"):
+        site.change()
+        bench.remote.disconnect()
+        peak = memory.controller_peak(deploy.words(), deploy.environment(), ROOT, bench.remote.deadline)
+        deploy.check()
+        on_hosts = [memory.host_peak(bench.remote, address.name) for address in addresses]
+        most, measured = max(on_hosts)
+        bench.add("memory, 23,500 files", f"{name}: biggest process on a host", most, "MB", 100, f"of {measured} processes; ru_maxrss")
+        detail = f"PSS of up to {peak.processes} processes in {peak.looks} looks; the biggest of them had {peak.one:.0f} MB resident"
+        bench.add("memory, 23,500 files", f"{name}: controller, all processes", peak.together, "MB", 200, detail)
+
+
+_URI = """---
+- name: Probe with uri
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Probe
+      ansible.builtin.uri:
+        url: "{{ item }}"
+        status_code: [200]
+      loop: "{{ urls }}"
+"""
+_PROBE = """---
+- name: Probe with http_probe
+  hosts: localhost
+  connection: local
+  gather_facts: false
+  tasks:
+    - name: Probe
+      runbook.ops.http_probe:
+        probes: "{{ probes }}"
+"""
+
+
+def probes(bench: Bench) -> None:
+    """40 probes of a server that takes 20 ms for each."""
+    folder = bench.remote.folder
+    (folder / "uri.yml").write_text(_URI)
+    (folder / "http_probe.yml").write_text(_PROBE)
+    server = subprocess.Popen([sys.executable, str(HERE / "answers.py"), str(LATENCY * 1000)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert server.stdout is not None
+        base = f"http://127.0.0.1:{int(server.stdout.readline())}"
+        urls = [f"{base}/page/{number}" for number in range(PROBES)]
+        variables = {"urls": urls, "probes": [{"name": url, "url": url, "status": [200]} for url in urls]}
+        inventory = bench.ansible.inventory("probes", [], variables)
+        lanes = [
+            Lane("http_probe", lambda: bench.ansible.play(folder / "http_probe.yml", inventory)),
+            Lane("ansible.builtin.uri", lambda: bench.ansible.play(folder / "uri.yml", inventory)),
+        ]
+        name = f"{PROBES} probes of {LATENCY * 1000:.0f} ms"
+        result = bench.race(name, lanes)
+    finally:
+        server.terminate()
+        server.wait()
+    bench.add(name, "playbook with http_probe", result.median("http_probe"), "s", 2.0, f"fastest {min(result.times['http_probe']):.2f} s")
+    bench.versus(name, result, "http_probe", "ansible.builtin.uri", 0.2)
+
+
+ALL: dict[str, t.Callable[[Bench], None]] = {
+    "changed": changed,
+    "cold": cold,
+    "latency": latency,
+    "traffic": traffic,
+    "memory": footprint,
+    "probes": probes,
+}
+
+
+def tidy(bench: Bench) -> None:
+    """Leave nothing on the hosts."""
+    for name in ("web1", "web2"):
+        with contextlib.suppress(BenchError):
+            say(f"tidying {name}")
+            ours.stop_serving(bench.remote, name)
+            bench.remote.run(name, "rm -rf /srv/bench", 300)

@@ -1,0 +1,70 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sources that are deployed, and the one file that changes between two runs."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import pathlib
+import random
+import shutil
+import typing as t
+
+import mediawiki
+
+# An existing file of about 20 KB, deep enough that several folders above it change too.
+CHANGED_IN_WIKI = "includes/Rest/Handler/PageHistoryCountHandler.php"
+CHANGED_BYTES = 20_000
+SMALL_FILES, SMALL_FOLDERS = 2400, 200
+
+
+@dataclasses.dataclass(frozen=True)
+class Site:
+    """A source folder and the file of it that every round changes."""
+
+    tree: pathlib.Path
+    changing: str
+
+    def change(self) -> bytes:
+        """New content for that file: 20 KB of random bytes, the worst for whoever compresses."""
+        data = os.urandom(CHANGED_BYTES)
+        path = self.tree / self.changing
+        fresh = path.with_name(path.name + ".new")
+        fresh.write_bytes(data)
+        fresh.chmod(0o644)
+        os.replace(fresh, path)
+        return data
+
+    def size(self) -> tuple[int, int]:
+        """Files and bytes."""
+        sizes = [os.lstat(os.path.join(folder, name)).st_size for folder, _folders, names in os.walk(self.tree) for name in names]
+        return len(sizes), sum(sizes)
+
+
+def wiki(folder: pathlib.Path) -> Site:
+    """A copy of MediaWiki that may be changed."""
+    target = folder / "wiki"
+    if not target.exists():
+        shutil.copytree(mediawiki.tree(), target, symlinks=True)
+    return Site(target, CHANGED_IN_WIKI)
+
+
+def small(folder: pathlib.Path, seed: int = 1) -> Site:
+    """2,400 files in 200 folders, about 17 MB of words; the same every time."""
+    target = folder / "small"
+    if not target.exists():
+        chance = random.Random(seed)
+        words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(2000)]
+        folders = [f"{'src' if number % 2 else 'assets'}/part{number // 20:02}/unit{number:03}" for number in range(SMALL_FOLDERS)]
+        for number in range(SMALL_FILES - 1):
+            path = target / folders[number % SMALL_FOLDERS] / f"file{number:04}.txt"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(_prose(chance, words))
+        (target / "index.html").write_text("<title>Example</title>\n")
+    return Site(target, "src/part04/unit081/file0081.txt")
+
+
+def _prose(chance: random.Random, words: t.Sequence[str]) -> str:
+    return "\n".join(" ".join(chance.choices(words, k=10)) for _ in range(chance.randint(5, 220))) + "\n"
