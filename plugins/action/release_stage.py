@@ -15,7 +15,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
@@ -28,6 +28,14 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Me
 
 display = Display()
 MODULE = "runbook.ops.release_stage"
+# What makes a program of receive.py: arguments and exit status.
+_RECEIVE = """
+import sys
+try:
+    print(receive(sys.stdin.buffer, sys.argv[1]))
+except (OSError, ValueError) as error:
+    sys.exit(f"receive: {error}")
+"""
 
 
 class _HostSaidNo(Exception):
@@ -59,7 +67,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             result.update(failed=True, msg=f"on the controller: {describe_os_error(error)}")
         finally:
             self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
+        return t.cast("dict[str, t.Any]", printable(result))
 
     def _module(self) -> dict[str, t.Any]:
         # As they were given: checking them here has expanded ~ to this machine's home.
@@ -137,7 +145,7 @@ class _Host:
             self._put_file(upload)
             return
         with open(receive.__file__, encoding="utf-8") as stream:
-            script = stream.read()
+            script = stream.read() + _RECEIVE
         command = shlex.join([self._python, "-c", script, self._folder])
         done = action._low_level_execute_command(command, in_data=upload)
         if done["rc"] == 255 and "receive:" not in done["stderr"]:

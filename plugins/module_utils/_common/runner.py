@@ -40,6 +40,24 @@ def describe_os_error(error: OSError) -> str:
     return f"{error.strerror or error}{where}{hint}"
 
 
+def printable(value: t.Any) -> t.Any:
+    """A result with every text as valid Unicode: a file name that is not UTF-8 is shown with ``\\udc…`` for its odd bytes.
+
+    Ansible refuses a result that has such a name as Python holds it.
+    """
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return value.encode("utf-8", "backslashreplace").decode()
+        return value
+    if isinstance(value, t.Mapping):
+        return {printable(key): printable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [printable(item) for item in value]
+    return value
+
+
 def run_module(spec: ArgumentSpec, use_case: UseCase) -> None:
     """Run ``use_case(options, run)`` as a module that supports check mode.
 
@@ -50,7 +68,7 @@ def run_module(spec: ArgumentSpec, use_case: UseCase) -> None:
     try:
         result = use_case(module.params, run)
     except RunbookError as error:
-        module.fail_json(msg=error.message, **error.result)
+        module.fail_json(**printable({"msg": error.message, **error.result}))
     except OSError as error:
-        module.fail_json(msg=describe_os_error(error))
-    module.exit_json(**result)
+        module.fail_json(msg=printable(describe_os_error(error)))
+    module.exit_json(**printable(result))

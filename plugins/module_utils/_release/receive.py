@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The receiving end of an upload. Self-contained: it also runs by itself, as ``python3 -c``, on the host.
+"""The receiving end of an upload. Self-contained: its text also runs by itself on the host, as ``python3 -c`` (see the action ``release_stage``).
 
 The stream is a sequence of ``<sha256 hex> <bytes>`` header lines, each followed by that many bytes; a first line
 ``zlib`` says that all the rest is one zlib stream. A file gets its name, its sha256, only when all its bytes have
@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 import typing as t
 import zlib
 
@@ -72,10 +71,3 @@ def receive(stream: t.BinaryIO, folder: str) -> int:
         count += 1
         header = stream.readline(256)
     return count
-
-
-if __name__ == "__main__":
-    try:
-        print(receive(sys.stdin.buffer, sys.argv[1]))
-    except (OSError, ValueError) as error:
-        sys.exit(f"receive: {error}")

@@ -172,7 +172,7 @@ class LocalStore:
             return False
         first, second = os.fsencode(self.absolute(one)), os.fsencode(self.absolute(other))
         if renameat2(_AT_FDCWD, first, _AT_FDCWD, second, _RENAME_EXCHANGE) == 0:
-            for path in {os.path.dirname(self.absolute(one)), os.path.dirname(self.absolute(other))}:
+            for path in sorted({os.path.dirname(self.absolute(one)), os.path.dirname(self.absolute(other))}):
                 fsync_folder(path)
             return True
         number = ctypes.get_errno()

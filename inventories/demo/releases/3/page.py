@@ -13,5 +13,6 @@ def render(path, database):
         if path == "/health":
             return "application/json", json.dumps({"database": "ok"})
         db.execute("INSERT INTO visits DEFAULT VALUES")
-    # The mistake of release 3: this name does not exist.
-    return "text/html", f"<h1>Release 3</h1><p>{visitors} visits</p>"  # noqa: F821
+        # The mistake of release 3: there is no such table.
+        visitors = db.execute("SELECT count(*) FROM visitors").fetchone()[0]
+    return "text/html", f"<h1>Release 3</h1><p>{visitors} visits</p>"
