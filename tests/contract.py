@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import subprocess
@@ -19,7 +20,9 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import
 def complaints(module: types.ModuleType, spec: ArgumentSpec, secrets: t.Collection[str] = ()) -> list[str]:
     """Where the module's documentation and its options differ; none is what a test wants."""
     documentation = yaml.safe_load(module.DOCUMENTATION)
-    documented = documentation["options"]
+    documented = dict(documentation.get("options") or {})
+    for name in documentation.get("extends_documentation_fragment", ()):
+        documented = {**_fragment(name).get("options", {}), **documented}
     found = [f"{name} is documented but is no option" for name in documented.keys() - spec.options.keys()]
     found += [f"{name} is not documented" for name in spec.options.keys() - documented.keys()]
     for name in documented.keys() & spec.options.keys():
@@ -36,6 +39,13 @@ def complaints(module: types.ModuleType, spec: ArgumentSpec, secrets: t.Collecti
     if documentation["module"] != module.__name__.rpartition(".")[2]:
         found.append("module: is another's name")
     return found
+
+
+def _fragment(name: str) -> dict[str, t.Any]:
+    """A fragment such as runbook.ops._release or runbook.ops._release.lock."""
+    _namespace, _collection, file, *part = name.split(".")
+    fragments = importlib.import_module(f"ansible_collections.runbook.ops.plugins.doc_fragments.{file}").ModuleDocFragment
+    return t.cast("dict[str, t.Any]", yaml.safe_load(getattr(fragments, part[0].upper() if part else "DOCUMENTATION")))
 
 
 def run(module: types.ModuleType, check: bool = False, **options: t.Any) -> tuple[int, dict[str, t.Any]]:

@@ -9,7 +9,7 @@ import os
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
-from ansible_collections.runbook.ops.plugins.modules import release_stage
+from ansible_collections.runbook.ops.plugins.modules import release_info, release_stage
 from contract import complaints, run
 from faults.small_site import SmallSite, listing
 
@@ -81,3 +81,15 @@ def test_bad_options(www, options, match):
     assert (status, listing(www.base)) == (1, before)
     assert match in result["msg"]
     assert os.path.isdir(www.base)
+
+
+def test_names_that_are_no_utf_8_do_not_spoil_the_result(www, tmp_path):
+    """Ansible refuses a result that holds such a name as Python does."""
+    source = www.source("r4", {"caf\udce9": "1"})
+    status, result = run(
+        release_stage, path=www.base, src=source, remote_src=True, release="r4", cache_dir=str(tmp_path / "cache"), _ansible_diff=True
+    )
+    assert (status, result["diff"]["after"]) == (0, "+ caf\\udce9\n- index.php\n")
+    www.path("releases/r4/caf\udce9").write_text("altered")
+    status, result = run(release_info, path=www.base, verify=True)
+    assert result["releases"][-1]["drifted"] == ["caf\\udce9"]
