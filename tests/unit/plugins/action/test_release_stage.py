@@ -1,0 +1,184 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The controller's half as Ansible starts it, with a connection that answers in this process."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import types
+
+import pytest
+from ansible.errors import AnsibleConnectionFailure
+from ansible.parsing.dataloader import DataLoader
+from ansible_collections.runbook.ops.plugins.action import release_stage
+from ansible_collections.runbook.ops.plugins.action.release_stage import ActionModule
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
+from ansible_collections.runbook.ops.plugins.module_utils._release import agent
+from ansible_collections.runbook.ops.plugins.module_utils._release.receive import receive
+from ansible_collections.runbook.ops.plugins.plugin_utils import _upload
+from faults.small_site import SmallSite
+
+
+class Action(ActionModule):
+    """Its module calls and commands are answered here."""
+
+    pipelining = True
+    broken: dict | None = None
+
+    def _execute_module(self, module_name=None, module_args=None, task_vars=None, **more):
+        self.calls.append(module_name)
+        if not module_name.endswith("agent"):
+            return {"changed": True, "args": module_args}
+        try:
+            return {**agent.serve(module_args, Run(self._task.check_mode)), "invocation": {}}
+        except RunbookError as error:
+            return {"failed": True, "msg": error.message, **error.result}
+
+    def _low_level_execute_command(self, command, in_data=None, **more):
+        self.calls.append("upload")
+        if self.broken:
+            return {"stdout": "", **self.broken}
+        receive(io.BytesIO(in_data), shlex.split(command)[-1])
+        return {"rc": 0, "stdout": "1", "stderr": ""}
+
+    def _remove_tmp_path(self, *args, **more):
+        pass
+
+    def _is_pipelining_enabled(self, *args, **more):
+        return self.pipelining
+
+
+@pytest.fixture
+def www(tmp_path):
+    return SmallSite(tmp_path)
+
+
+@pytest.fixture
+def act(www, tmp_path):
+    """``act(check, **options)``: the result of the task; ``act.action`` is what ran."""
+
+    def act(check=False, broken=None, become=None, **args):
+        task = types.SimpleNamespace(
+            args={"path": www.base, "cache_dir": str(tmp_path / "cache"), **args},
+            check_mode=check,
+            diff=False,
+            async_val=0,
+            _uuid="uuid",
+            get_search_path=lambda: [str(tmp_path / "role")],
+            environment=None,
+        )
+        shell = types.SimpleNamespace(tmpdir=None)
+        connection = types.SimpleNamespace(_shell=shell, has_pipelining=True, become=become)
+        action = Action(task, connection, types.SimpleNamespace(), DataLoader(), None, None)
+        action.calls, action.broken = [], broken
+        act.action = action
+        release_stage.os.getppid()
+        task._uuid = os.urandom(4).hex()
+        return action.run(task_vars={"inventory_hostname": "web1"})
+
+    return act
+
+
+def test_staged_in_one_call_when_the_controller_remembers_the_host(www, act):
+    first = act(src=www.source("r1", {"a": "1", "d/b": "2"}), release="r1")
+    assert (first["changed"], first["state"], first["sent_files"]) == (True, "ready", 2)
+    second = act(src=www.source("r2", {"a": "1", "d/b": "3"}), release="r2")
+    assert act.action.calls == ["runbook.ops.release_agent"]
+    assert (second["state"], second["sent_files"], second["linked_files"]) == ("ready", 1, 1)
+    assert act(src=www.source("r2", {}), release="r2")["changed"] is False
+
+
+def test_check_mode(www, act):
+    assert act(check=True, src=www.source("r1", {"a": "1"}), release="r1")["changed"]
+    assert not os.path.exists(www.base)
+
+
+def test_big_sources_travel_beside_the_messages(www, act, monkeypatch):
+    monkeypatch.setattr(_upload, "INLINE", 10)
+    result = act(src=www.source("r1", {"a": "1" * 100}), release="r1")
+    assert "upload" in act.action.calls
+    assert result["state"] == "ready"
+
+
+@pytest.mark.parametrize(
+    ("done", "error", "match"),
+    [
+        (
+            {"rc": 255, "stdout": "", "stderr": "mux: gone\nConnection closed\n"},
+            AnsibleConnectionFailure,
+            "connection broke .*Connection closed",
+        ),
+        (
+            {"rc": 1, "stdout": "", "stderr": "Traceback\nreceive: No space left on device\n"},
+            None,
+            "No space left on device; run the deploy again",
+        ),
+    ],
+)
+def test_uploads_that_fail(www, act, monkeypatch, done, error, match):
+    monkeypatch.setattr(_upload, "INLINE", 10)
+    options = {"src": www.source("r1", {"a": "1" * 100}), "release": "r1"}
+    if error:
+        with pytest.raises(error, match=match):
+            act(broken=done, **options)
+    else:
+        result = act(broken=done, **options)
+        assert result["failed"]
+        assert match in result["msg"]
+    assert act(**options)["state"] == "ready"
+
+
+def test_relative_sources_are_looked_for_beside_the_role_and_not_where_the_run_was_started(www, act, tmp_path, monkeypatch):
+    (tmp_path / "role/files/site").mkdir(parents=True)
+    (tmp_path / "role/files/site/index.php").write_text("role's")
+    (tmp_path / "elsewhere/site").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    act(src="site", release="r1")
+    assert www.path("releases/r1/index.php").read_text() == "role's"
+
+
+def test_remote_sources_are_the_modules_business_and_its_paths_the_hosts(act):
+    result = act(src="~/build", remote_src=True, release="r1")
+    assert act.action.calls == ["runbook.ops.release_stage"]
+    assert result["args"]["src"] == "~/build"
+
+
+@pytest.mark.parametrize(
+    ("options", "match"),
+    [
+        ({}, "one of the following is required"),
+        ({"src": "/does/not/exist"}, "does not exist on the controller"),
+        ({"src": "/tmp", "release": "../x"}, "can't be a release id"),
+        ({"src": "/tmp", "colour": "green"}, "colour"),
+        ({"src": "/tmp", "url": "https://www.example.com/x", "checksum": "y"}, "mutually exclusive"),
+    ],
+)
+def test_bad_input_is_one_line(www, act, options, match):
+    if options.get("src") == "/tmp":
+        options = {**options, "src": www.source("r1", {"a": "1"})}
+    result = act(**options)
+    assert result["failed"]
+    assert match in result["msg"]
+    assert "\n" not in result["msg"]
+
+
+def test_a_refusal_of_the_host_is_the_tasks_with_its_facts(www, act):
+    www.stage("r0", {"a": "1"})
+    www.lock("one")
+    result = act(src=www.source("r1", {"a": "1"}), release="r1")
+    assert (result["failed"], result["lock"]["owner"]) == (True, "one")
+
+
+def test_names_that_are_no_utf_8(www, act):
+    source = www.source("r1", {"a": "1"})
+    os.symlink("/etc", os.path.join(source, "caf\udce9"))
+    assert "caf\\udce9 in the source is a link that leads out" in act(src=source, release="r1")["msg"]
+
+
+def test_what_shared_paths_hide_is_told(www, act):
+    result = act(src=www.source("r1", {"up/x": "1", "a": "1"}), release="r1", shared_dirs=["up"])
+    assert any("1 names of the source are hidden" in note for note in result["notes"])
