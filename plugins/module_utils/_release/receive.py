@@ -1,7 +1,8 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The receiving end of an upload. Self-contained: its text also runs by itself on the host, as ``python3 -c`` (see the action ``release_stage``).
+"""The receiving end of an upload. Self-contained: its text also runs by itself on the host, as ``python3 -c`` (see the
+action ``release_stage``).
 
 The stream is a sequence of ``<sha256 hex> <bytes>`` header lines, each followed by that many bytes; a first line
 ``zlib`` says that all the rest is one zlib stream. A file gets its name, its sha256, only when all its bytes have

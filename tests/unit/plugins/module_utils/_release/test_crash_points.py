@@ -305,10 +305,9 @@ def test_prune(crash):
         # What still has a record and a folder is whole: nothing half removed can be swapped to.
         for release in site.releases():
             assert whole(site, release)
-        facts = site.prune(keep=2)
+        site.prune(keep=2)
         assert set(site.releases()) == {"r1", "r2", "r4", "r5"}
         assert set(site.states()) == {"r1", "r2", "r4", "r5"}
-        assert facts["current"] if "current" in facts else True
         in_order(site)
         assert site.swap("previous")["after"] == "r1"
         return left
