@@ -7,8 +7,9 @@ usage: rounds.py COLLECTIONS SITE PORT ROUNDS SEED
 
 Runs on the host: COLLECTIONS holds a copy of the collection's module_utils, SITE is deployed with small.py's site and
 served on PORT. Each round stages a new release and swaps to it in a process of its own, which is killed at a random
-moment; the next run then has to bring it to its end. Prints one JSON object: rounds, killed (how many died before
-they were done), by (what current was after the kill: old or new), asked, wrong.
+moment, of the whole or of the swap alone; the next run then has to bring it to its end. Prints one JSON object: rounds,
+killed and done before (whether the kill came in time), what was current after the kill, how many kills left an announced
+swap, how often the site was asked, and every wrong answer.
 """
 
 from __future__ import annotations
@@ -47,19 +48,22 @@ def call(use_case, spec, **given):
     return use_case({**values, "path": SITE, **given}, Run(False, False))
 
 
-def deploy(source, release):
+def deploy(source, release, staged=lambda: None):
     call(release_stage, specs.STAGE, src=str(source), remote_src=True, release=release)
+    staged()
+    began = time.monotonic()
     call(release_swap, specs.SWAP, release=release)
+    return time.monotonic() - began
 
 
-def child(source, release):
-    """A process that deploys, like a module that Ansible started."""
+def child(source, release, pipe):
+    """A process that deploys, like a module that Ansible started; it tells the pipe when the release is staged."""
     pid = os.fork()
     if pid == 0:
         status = 1
         try:
             os.setsid()
-            deploy(source, release)
+            deploy(source, release, lambda: os.write(pipe, b"s"))
             status = 0
         except BaseException as error:
             print(f"{release}: {error!r}", file=sys.stderr, flush=True)
@@ -82,7 +86,7 @@ def main():
     counts = collections.Counter()
     small.write(source, "r0")
     began = time.monotonic()
-    deploy(source, "r0")
+    swapping = deploy(source, "r0")
     longest = time.monotonic() - began
     with small.Poller("127.0.0.1", PORT) as poller:
         while poller.asked < 3:
@@ -91,8 +95,16 @@ def main():
             old, new = f"r{number - 1}", f"r{number}"
             small.write(source, new)
             began = time.monotonic()
-            pid = child(source, new)
-            time.sleep(chance.uniform(0, longest * 1.05))
+            told, tell = os.pipe()
+            pid = child(source, new, tell)
+            os.close(tell)
+            if number % 2:
+                time.sleep(chance.uniform(0, longest * 1.05))
+            else:
+                # The swap is short beside the staging: every other round is its own.
+                os.read(told, 1)
+                time.sleep(chance.uniform(0, swapping * 1.05))
+            os.close(told)
             os.kill(pid, signal.SIGKILL)
             _pid, status = os.waitpid(pid, 0)
             died = os.WIFSIGNALED(status)
