@@ -21,8 +21,8 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.options impor
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
 from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
 from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve_source
+from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
-from ansible_collections.runbook.ops.plugins.plugin_utils._on_host import AGENT
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
 
@@ -125,12 +125,10 @@ class _Host:
         self._python = self._folder = ""
 
     def ask(self, message: str) -> dict[str, t.Any]:
-        action = self._action
-        reply = action._execute_module(module_name=AGENT, module_args={"request": message}, task_vars=action._vars)
-        reply.pop("invocation", None)
+        reply = ask_agent(self._action, message, self._action._vars)
         if reply.get("failed") or reply.get("unreachable"):
             raise _HostSaidNo(reply)
-        return t.cast("dict[str, t.Any]", reply)
+        return reply
 
     def prepare(self, python: str, folder: str, receive_file: t.Callable[[str], object]) -> None:
         self._python, self._folder, self._receive_file = python, folder, receive_file

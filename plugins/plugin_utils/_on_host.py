@@ -12,9 +12,8 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
 
+from ._agent_call import ask_agent
 from ._options import TaskOptions
-
-AGENT = "runbook.ops.release_agent"
 
 
 class OnHost(ActionBase):  # type: ignore[misc] # ansible-core is not typed
@@ -35,8 +34,6 @@ class OnHost(ActionBase):  # type: ignore[misc] # ansible-core is not typed
         except RunbookError as error:
             result.update(failed=True, msg=error.message)
             return result
-        arguments = {"request": pack(self.USE_CASE, options.values)}
-        answer = self._execute_module(module_name=AGENT, module_args=arguments, task_vars=task_vars)
-        answer.pop("invocation", None)
+        answer = ask_agent(self, pack(self.USE_CASE, options.values), task_vars or {})
         result.update(options.without_secrets(answer))
         return result

@@ -8,8 +8,6 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from ansible.module_utils.basic import AnsibleModule
-
 from .argspec import ArgumentSpec
 from .errors import RunbookError
 
@@ -63,6 +61,9 @@ def run_module(spec: ArgumentSpec, use_case: UseCase) -> None:
 
     Domain errors become ``fail_json`` with their partial result; other errors are defects and keep their traceback.
     """
+    # Here, because use cases also run where nothing of Ansible is (plugin_utils/_agent_call.py).
+    from ansible.module_utils.basic import AnsibleModule
+
     module = AnsibleModule(supports_check_mode=True, **spec.to_kwargs())
     run = Run(check_mode=module.check_mode, diff=module._diff, warn=module.warn)
     try:

@@ -14,8 +14,8 @@ import json
 import typing as t
 import zlib
 
-from .._common.errors import InvalidInput
-from .._common.runner import Run
+from .._common.errors import InvalidInput, RunbookError
+from .._common.runner import Run, describe_os_error, printable
 from .finish import release_finish
 from .info import release_info
 from .prune import release_prune
@@ -55,3 +55,19 @@ def serve(options: t.Mapping[str, t.Any], run: Run) -> t.Mapping[str, t.Any]:
     except (ValueError, TypeError, KeyError, zlib.error) as error:
         raise InvalidInput(f"the request can't be read ({error}); controller and host run different versions of the collection") from None
     return use_case(inner, run)
+
+
+def main(call: t.Mapping[str, t.Any]) -> None:
+    """Serve a request without Ansible around, and print the result as a module would (see ``plugin_utils/_agent_call.py``).
+
+    ``call``: ``request``, ``check_mode``, ``diff``. Other errors than ours are defects and keep their traceback."""
+    warnings: t.List[str] = []
+    try:
+        result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append)))
+    except RunbookError as error:
+        result = {"failed": True, "msg": error.message, **error.result}
+    except OSError as error:
+        result = {"failed": True, "msg": describe_os_error(error)}
+    if warnings:
+        result["warnings"] = warnings
+    print(json.dumps(printable({"changed": False, **result})))
