@@ -85,8 +85,8 @@ class Conversation:
         for _round in range(ROUNDS):
             upload = self._send(lacking)
             if self.manifest.total_bytes > ANNOUNCED:
-                size = megabytes(self.manifest.total_bytes)
-                self.host.say(f"building {self.request.release}: {len(self.manifest.files):,} files, {size} to hash on the host")
+                much = megabytes(self.manifest.total_bytes)
+                self.host.say(f"building {self.request.release}: {len(self.manifest.files):,} files, {much} to hash on the host")
             reply = self._ask("build", upload=upload)
             if "done" in reply:
                 return self._finished(reply, accepted)

@@ -171,7 +171,7 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
 def _went_back(site: Site, step: t.Mapping[str, t.Any]) -> bool:
     """Whether an announced step was one back, and was taken."""
     to, before = step.get("to"), step.get("before")
-    return bool(to and before) and site.current() == to and to in site.ancestors(before, site.records())
+    return isinstance(to, str) and isinstance(before, str) and site.current() == to and to in site.ancestors(before, site.records())
 
 
 def _finished(site: Site, step: t.Mapping[str, t.Any], recovered: str) -> dict[str, t.Any]:
