@@ -44,6 +44,12 @@ options:
       - Whether a release that is marked bad may become current all the same. It counts as good again.
     type: bool
     default: false
+  allow_drift:
+    description:
+      - Whether a release may become current although its files are no longer what was staged.
+      - Files that a site added to a release while that was live never keep anybody from returning to it.
+    type: bool
+    default: false
   adopt_directory:
     description:
       - When C(current) is a real folder, keep it as a release of its own instead of refusing.
@@ -96,6 +102,10 @@ verified:
   description: Whether every file was hashed for this swap.
   returned: success
   type: bool
+drift:
+  description: How the release differs from what was staged, if it became current all the same. Empty when it does not.
+  returned: success
+  type: str
 recovered:
   description: What an interrupted earlier run had left and how it was put right. Empty when there was nothing.
   returned: success

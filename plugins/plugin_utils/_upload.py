@@ -54,11 +54,28 @@ class Uploads:
             raise RunbookError(f"{path} changed while it was being deployed; let the build finish, then run the deploy again")
         return f"{digest} {size}\n".encode() + data
 
+    @staticmethod
+    def _parts(digest: str, path: str, size: int) -> t.Iterator[bytes]:
+        """A file that is larger than an upload, in parts; the last one only when all were what was promised."""
+        seen = hashlib.sha256()
+        with open(path, "rb", buffering=0) as stream:
+            for offset in range(0, size, UPLOAD):
+                data = stream.read(UPLOAD)
+                seen.update(data)
+                last = offset + UPLOAD >= size
+                if len(data) != min(UPLOAD, size - offset) or (last and (seen.hexdigest() != digest or stream.read(1))):
+                    raise RunbookError(f"{path} changed while it was being deployed; let the build finish, then run the deploy again")
+                yield f"{digest} {size} {offset} {len(data)}\n".encode() + data
+
     def send(self, put: t.Callable[[bytes], None], progress: Progress) -> None:
-        """Hand every upload to ``put``; what is bigger than an upload travels alone."""
+        """Hand every upload to ``put``; a file that is bigger than an upload travels in parts."""
         batch = bytearray()
         count = 0
         for digest, path, size in self._wanted:
+            if size > UPLOAD:
+                for number, part in enumerate(self._parts(digest, path, size)):
+                    self._put(part, 0 if number else 1, put, progress)
+                continue
             if batch and len(batch) + size > UPLOAD:
                 self._put(batch, count, put, progress)
                 batch, count = bytearray(), 0
@@ -67,7 +84,7 @@ class Uploads:
         if batch:
             self._put(batch, count, put, progress)
 
-    def _put(self, batch: bytearray, count: int, put: t.Callable[[bytes], None], progress: Progress) -> None:
+    def _put(self, batch: bytes | bytearray, count: int, put: t.Callable[[bytes], None], progress: Progress) -> None:
         data = b"zlib\n" + zlib.compress(batch, 1) if self._squeeze else bytes(batch)
         began = time.monotonic()
         put(data)

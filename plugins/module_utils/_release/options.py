@@ -56,6 +56,7 @@ SWAP = (
                 "reason": {"type": "str", "default": ""},
                 "mark_bad": {"type": "bool", "default": False},
                 "allow_bad": {"type": "bool", "default": False},
+                "allow_drift": {"type": "bool", "default": False},
                 "adopt_directory": {"type": "bool", "default": False},
                 "verify": {"type": "str", "choices": ["auto", "full"], "default": "auto"},
             }

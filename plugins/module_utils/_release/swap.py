@@ -38,6 +38,8 @@ class Request:
     assume_staged: bool = False
     # For undoing a rollback that another host could not make: the release is as good as it was.
     allow_bad: bool = False
+    # For returning to what was served a moment ago, whatever the site did to it.
+    allow_drift: bool = False
 
 
 def _target(site: Site, request: Request, records: dict[str, Record], current: str | None) -> str | None:
@@ -77,19 +79,24 @@ def _refuse_unfit(site: Site, target: str, records: dict[str, Record], allow_bad
     return record
 
 
-def prove(site: Site, store: LocalStore, record: Record, mode: str, check_mode: bool) -> bool:
-    """Refuse a release that is no longer what was staged. Returns whether every byte was hashed for that."""
+def prove(site: Site, store: LocalStore, record: Record, request: Request, check_mode: bool) -> tuple[bool, str]:
+    """Refuse a release that is no longer what was staged. Returns whether every byte was hashed for that, and what differs all the same.
+
+    A site may write into its own folder. What it added to a release that was live is no reason to keep anybody from going back.
+    """
     root = store.absolute(f"{RELEASES}/{record.id}")
-    if mode == "auto" and record.stamp and Scan(root).stamp() == record.stamp:
-        return False
+    if request.verify == "auto" and record.stamp and Scan(root).stamp() == record.stamp:
+        return False, ""
     manifest = site.manifest(record.id)
     if manifest is None:
         raise Refused(f"release {record.id} has no manifest, so nothing can prove that it is whole; stage it again")
     drift, stamp = verify_tree(root, manifest)
+    if drift and (request.allow_drift or (record.live_since and not drift.drifted and not drift.missing)):
+        return True, f"release {record.id} is not what was staged any more ({drift.describe(len(manifest.entries))})"
     if drift:
         raise Refused(
             f"release {record.id} in {root} is not what was staged ({drift.describe(len(manifest.entries))});"
-            " stage a new release, or look with release_info verify: true",
+            " stage a new release, or look with release_info verify: true; allow_drift: true swaps to it as it is",
             drifted=drift.drifted[:100],
             missing=drift.missing[:100],
             extra=drift.extra[:100],
@@ -97,7 +104,7 @@ def prove(site: Site, store: LocalStore, record: Record, mode: str, check_mode: 
     if not check_mode:
         record.stamp = stamp
         site.save(record)
-    return True
+    return True, ""
 
 
 def _manifest(site: Site, release: str | None) -> Manifest | None:
@@ -133,7 +140,14 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
         current = site.current()
     records = site.records()
     target = _target(site, request, records, current)
-    result: dict[str, t.Any] = {"before": adopted or current, "after": target, "recovered": recovered, "atomic": True, "verified": False}
+    result: dict[str, t.Any] = {
+        "before": adopted or current,
+        "after": target,
+        "recovered": recovered,
+        "atomic": True,
+        "verified": False,
+        "drift": "",
+    }
     result["before_metadata"] = records[current].metadata if current in records else {}
     if target == current and not adopted:
         if target is not None and not site.exists(target):
@@ -144,7 +158,8 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
         # mark_bad is for the release that is replaced. None is: a repeated or resumed call has nothing left to do.
         return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
     if target is not None and not (check_mode and request.assume_staged and target not in records):
-        result["verified"] = prove(site, store, _refuse_unfit(site, target, records, request.allow_bad), request.verify, check_mode)
+        fit = _refuse_unfit(site, target, records, request.allow_bad)
+        result["verified"], result["drift"] = prove(site, store, fit, request, check_mode)
     result["changed"] = True
     result["diff"] = _diff(site, current, target)
     going_back = target is not None and current is not None and target in site.ancestors(current, records)
@@ -233,5 +248,6 @@ def release_swap(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         lock_owner=options["lock_owner"],
         assume_staged=options["assume_staged"],
         allow_bad=options["allow_bad"],
+        allow_drift=options["allow_drift"],
     )
     return swap(LocalStore(options["path"]), request, run.check_mode)

@@ -373,9 +373,9 @@ def test_a_damaged_manifest_of_an_interrupted_run_stops_nobody(www, small_upload
     assert www.stage("r2", CONTENT, lock_owner="one", lock_ttl=60)["sent_files"] == 4
     www.lock("one", state="released")
     with pytest.raises(ConnectionError):
-        www.stage("r3", {"x": "x" * 2000, "y": "y" * 2000}, host=CutHost(www.base, 1))
+        www.stage("r3", {"x": "x" * 900, "y": "y" * 900}, host=CutHost(www.base, 1))
     www.path(".runbook/incoming/r3/manifest.json").write_text("{")
-    assert www.stage("r3", {"x": "x" * 2000, "y": "y" * 2000})["sent_files"] == 1
+    assert www.stage("r3", {"x": "x" * 900, "y": "y" * 900})["sent_files"] == 1
 
 
 def test_a_release_whose_removal_was_killed_is_staged_again(three):

@@ -392,3 +392,18 @@ def test_history_says_who_what_and_why(three):
         "by": "sam",
     }
     assert all(json.loads(line) for line in three.path(".runbook/history.jsonl").read_text().splitlines())
+
+
+def test_what_a_site_added_to_a_release_that_was_live_keeps_nobody_from_going_back(three):
+    three.path("releases/r2/cache.bin").write_text("made by the site")
+    result = three.swap("previous")
+    assert result["after"] == "r2"
+    assert "1 extra" in result["drift"]
+
+
+def test_a_changed_release_is_swapped_to_only_when_told(three):
+    path = three.path("releases/r2/index.php")
+    path.unlink()
+    with pytest.raises(Refused, match="allow_drift"):
+        three.swap("previous")
+    assert three.swap("previous", allow_drift=True)["after"] == "r2"
