@@ -116,7 +116,7 @@ def _keep(name, result):
 
 def test_uploads_killed_at_random_moments(web1):
     """The whole conversation of stage with its uploads, swaps there and back, and pruning; a reader checks every byte of what is served."""
-    rounds = 50 if SOAK else 3
+    rounds = 300 if SOAK else 5
     _bring_collection(web1)
     copy(web1, DRIVERS / "kill_sweep.py", DRIVERS / "small_site.py")
     web1("rm -rf /srv/faults/sweep && mkdir /srv/faults/sweep")
@@ -154,9 +154,12 @@ def test_deploys_whose_modules_are_killed(site, web1, versions):
     chance = random.Random(SEED)
     outcomes = []
     with small.Poller(web1.address, PORT) as poller:
-        for number in range(20 if SOAK else 3):
+        for number in range(40):
+            # A kill can come too late; a run of this test without any would prove nothing.
+            if number >= (20 if SOAK else 3) and any(outcome[2] == "killed" for outcome in outcomes):
+                break
             marker = f"k{number}"
-            nth, delay = chance.choice([1, 1, 2]), chance.uniform(0, 0.5)
+            nth, delay = chance.choice([1, 1, 2]), chance.uniform(0, 0.3)
             reaper = web1.start(f"/usr/bin/python3 /srv/faults/reaper.py /srv/faults/python3 {nth} {delay:.3f} 60")
             assert reaper.stdout.readline() == "watching\n"
             before = web1.current(SITE)
@@ -166,8 +169,9 @@ def test_deploys_whose_modules_are_killed(site, web1, versions):
             outcomes.append((nth, round(delay, 3), said, run.rc, now))
             assert now in (before, marker), outcomes
             assert "Traceback" not in run.output, run
-            if said == "killed":
-                assert run.rc != 0, run
+            # A module that was killed after it had answered has done its work: the exit status is to be true, not to be bad.
+            if run.rc == 0:
+                assert now == marker and page(web1) == marker and web1.lock(SITE) is None, outcomes
             # What the deploy has marked bad comes under a new id.
             bad = web1.try_(f'grep -q \'"state": "bad"\' {SITE}/.runbook/releases/{marker}.json').returncode == 0
             again = deploy(versions(marker), deploy_release=f"{marker}-again" if bad else marker, deploy_lock_take_over=True)
@@ -178,9 +182,11 @@ def test_deploys_whose_modules_are_killed(site, web1, versions):
                 "",
                 f"{SITE}/.runbook/incoming:",
             )
-    print(outcomes)
+    _keep("killed-deploys", {"seed": SEED, "runs": outcomes, "asked": poller.asked, "wrong": poller.wrong[:5]})
     assert poller.wrong == [] and poller.asked > 10
     assert any(said == "killed" for _nth, _delay, said, _rc, _now in outcomes), outcomes
+    if SOAK:
+        assert any(rc != 0 for _nth, _delay, _said, rc, _now in outcomes), outcomes
 
 
 # -- broken connections -----------------------------------------------------------------------------------------------------
