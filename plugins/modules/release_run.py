@@ -49,6 +49,11 @@ options:
       - Environment variables for the commands.
     type: dict
     default: {}
+  environment_secrets:
+    description:
+      - The same for values that are secret. They are taken out of what the commands say.
+    type: dict
+    default: {}
   timeout:
     description:
       - Seconds after which a command is killed.

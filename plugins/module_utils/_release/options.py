@@ -122,7 +122,8 @@ RUN = (
             {
                 "release": {"type": "str", "required": True},
                 "commands": {"type": "list", "elements": "raw", "default": []},
-                "environment_vars": {"type": "dict", "default": {}, "no_log": True},
+                "environment_vars": {"type": "dict", "default": {}},
+                "environment_secrets": {"type": "dict", "default": {}, "no_log": True},
                 "timeout": {"type": "float", "default": 1800},
                 "seal": {"type": "bool", "default": True},
             }

@@ -75,7 +75,7 @@ def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: fl
         except OSError as error:
             return Ran(shlex.join(words), 127, "", f"{error.strerror}: {words[0]}", 0.0)
         except ValueError as error:  # a name or value that no environment can hold
-            return Ran(shlex.join(words), 127, "", f"environment_vars can't be used: {error}", 0.0)
+            return Ran(shlex.join(words), 127, "", f"the environment can't be used: {error}", 0.0)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -198,7 +198,7 @@ def release_run(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         LocalStore(options["path"]),
         release=options["release"],
         commands=parse(options["commands"]),
-        env={str(key): str(value) for key, value in options["environment_vars"].items()},
+        env={str(key): str(value) for key, value in {**options["environment_vars"], **options["environment_secrets"]}.items()},
         timeout=options["timeout"],
         seal=options["seal"],
         by=options["by"],

@@ -25,7 +25,7 @@ def www(tmp_path):
 
 
 def test_documentation_and_options_agree():
-    assert complaints(release_run, RUN, secrets=("environment_vars",)) == []
+    assert complaints(release_run, RUN, secrets=("environment_secrets",)) == []
 
 
 @pytest.mark.parametrize(("path", "match"), [("/", "belongs to the system"), ("www", "is not absolute"), ("/srv/../etc", "climbs with")])
@@ -56,6 +56,6 @@ def test_a_run(www):
 
 def test_secrets_are_not_in_the_result(www):
     command = ["sh", "-c", "echo $TOKEN; echo $TOKEN >&2; exit 1"]
-    status, result = run(release_run, path=www.base, release="r3", commands=[command], environment_vars={"TOKEN": "s3cret-value"})
+    status, result = run(release_run, path=www.base, release="r3", commands=[command], environment_secrets={"TOKEN": "s3cret-value"})
     assert status == 1
     assert "s3cret-value" not in str(result)

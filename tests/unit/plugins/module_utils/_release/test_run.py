@@ -183,7 +183,7 @@ def test_nonsense_is_refused(ready, commands):
 
 @pytest.mark.parametrize("env", [{"A=B": "x"}, {"A": "x\0y"}])
 def test_environments_that_cannot_be(ready, env):
-    with pytest.raises(RunbookError, match="environment_vars can't be used"):
+    with pytest.raises(RunbookError, match="the environment can't be used"):
         ready.run("r2", ["true"], environment_vars=env)
 
 
