@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import typing as t
@@ -104,6 +105,8 @@ def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
     JUNIT.mkdir(parents=True, exist_ok=True)
     report = JUNIT / f"molecule-{name}.xml"
     report.unlink(missing_ok=True)
+    # molecule remembers there that a scenario was prepared, also by a run that was ended.
+    shutil.rmtree(WORK / "molecule" / name, ignore_errors=True)
     env = {
         "MOLECULE_EPHEMERAL_DIRECTORY": str(WORK / "molecule" / name),
         "PYTEST_ADDOPTS": f"--junitxml={report}",
