@@ -16,7 +16,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.progress impor
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
 
 # Bytes of one upload: what memory it costs here, and at most what a cut connection costs again there.
-UPLOAD = 16 << 20
+UPLOAD = 8 << 20
 # Up to this many bytes travel inside the message that asks for the build.
 INLINE = 512 << 10
 # Slower links than this (bytes a second) are worth compressing for.
@@ -69,27 +69,34 @@ class Uploads:
 
     def send(self, put: t.Callable[[bytes], None], progress: Progress) -> None:
         """Hand every upload to ``put``; a file that is bigger than an upload travels in parts."""
-        batch = bytearray()
-        count = 0
+        batch: list[bytes] = []
+        held = 0
         for digest, path, size in self._wanted:
             if size > UPLOAD:
                 for number, part in enumerate(self._parts(digest, path, size)):
-                    self._put(part, 0 if number else 1, put, progress)
+                    self._put([part], 0 if number else 1, put, progress)
                 continue
-            if batch and len(batch) + size > UPLOAD:
-                self._put(batch, count, put, progress)
-                batch, count = bytearray(), 0
-            batch += self._one(digest, path, size)
-            count += 1
+            if batch and held + size > UPLOAD:
+                self._put(batch, len(batch), put, progress)
+                held = 0
+            batch.append(self._one(digest, path, size))
+            held += len(batch[-1])
         if batch:
-            self._put(batch, count, put, progress)
+            self._put(batch, len(batch), put, progress)
 
-    def _put(self, batch: bytes | bytearray, count: int, put: t.Callable[[bytes], None], progress: Progress) -> None:
-        data = b"zlib\n" + zlib.compress(batch, 1) if self._squeeze else bytes(batch)
+    def _put(self, batch: list[bytes], count: int, put: t.Callable[[bytes], None], progress: Progress) -> None:
+        """Send and empty ``batch``: its bytes are held once, while they are under way and every host's worker holds some."""
+        size = sum(map(len, batch))
+        if self._squeeze:
+            squeeze = zlib.compressobj(1)
+            data = b"".join([b"zlib\n", *map(squeeze.compress, batch), squeeze.flush()])
+        else:
+            data = b"".join(batch)
+        batch.clear()
         began = time.monotonic()
         put(data)
         took = max(0.001, time.monotonic() - began)
         self.sent_bytes += len(data)
-        if self._compress == "auto" and len(batch) > 1 << 20:
+        if self._compress == "auto" and size > 1 << 20:
             self._squeeze = len(data) / took < SLOW
-        progress.advance(count, len(batch))
+        progress.advance(count, size)

@@ -154,12 +154,12 @@ def traffic(bench: Bench) -> None:
         bench.ansible.serve([near])
         deploy.run()
         sent, wire = [], []
-        for _ in range(min(3, bench.rounds)):
+        for _round in range(min(3, bench.rounds)):
             site.change()
             bench.remote.disconnect()
             counter.reset()
             sent.append(deploy.sent_bytes()["web1"])
-            wire.append(counter.traffic)
+            wire.append(dataclasses.replace(counter.traffic))
             deploy.check()
         # A controller that has lost its memory of the host has to ask more.
         site.change()

@@ -118,7 +118,7 @@ def measured_round_trip(round_trip: float, rounds: int = 11) -> float:
         threading.Thread(target=_echo, args=(listener,), daemon=True).start()
         proxy = stack.enter_context(Proxy("127.0.0.1", listener.getsockname()[1], round_trip))
         asking = stack.enter_context(socket.create_connection(("127.0.0.1", proxy.port), timeout=10))
-        for _ in range(rounds + 1):
+        for _round in range(rounds + 1):
             began = time.monotonic()
             asking.sendall(b"?")
             asking.recv(1)

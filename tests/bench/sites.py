@@ -56,7 +56,7 @@ def small(folder: pathlib.Path, seed: int = 1) -> Site:
     target = folder / "small"
     if not target.exists():
         chance = random.Random(seed)
-        words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _ in range(2000)]
+        words = ["".join(chance.choices("abcdefghijklmnopqrstuvwxyz", k=chance.randint(2, 9))) for _each in range(2000)]
         folders = [f"{'src' if number % 2 else 'assets'}/part{number // 20:02}/unit{number:03}" for number in range(SMALL_FOLDERS)]
         for number in range(SMALL_FILES - 1):
             path = target / folders[number % SMALL_FOLDERS] / f"file{number:04}.txt"
@@ -67,4 +67,4 @@ def small(folder: pathlib.Path, seed: int = 1) -> Site:
 
 
 def _prose(chance: random.Random, words: t.Sequence[str]) -> str:
-    return "\n".join(" ".join(chance.choices(words, k=10)) for _ in range(chance.randint(5, 220))) + "\n"
+    return "\n".join(" ".join(chance.choices(words, k=10)) for _each in range(chance.randint(5, 220))) + "\n"

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import typing as t
 import zlib
 
@@ -70,4 +71,4 @@ def main(call: t.Mapping[str, t.Any]) -> None:
         result = {"failed": True, "msg": describe_os_error(error)}
     if warnings:
         result["warnings"] = warnings
-    print(json.dumps(printable({"changed": False, **result})))
+    sys.stdout.write(json.dumps(printable({"changed": False, **result})) + "\n")

@@ -171,7 +171,7 @@ def free_ports() -> dict[str, int]:
 
 
 def wait(port: int) -> None:
-    for _ in range(100):
+    for _try in range(100):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
             return
@@ -184,7 +184,7 @@ def stop(pid_file: pathlib.Path) -> None:
     try:
         pid = int(pid_file.read_text())
         os.kill(pid, signal.SIGTERM)
-        for _ in range(100):
+        for _try in range(100):
             os.kill(pid, 0)
             time.sleep(0.1)
     except (FileNotFoundError, ProcessLookupError):

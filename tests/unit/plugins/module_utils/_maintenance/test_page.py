@@ -39,7 +39,7 @@ def read(page: str) -> Reader:
 def test_untrusted_text_stays_text() -> None:
     page = render(NASTY, None, None, NOW)
     reader = read(page)
-    assert "script" not in [tag for tag, _ in reader.tags]
+    assert "script" not in [tag for tag, _attributes in reader.tags]
     text = "".join(reader.text)
     assert "</p><script>alert('1')</script> \"q\" %{file:/etc/passwd} $1 \\ @when@ صيانة" in text
     assert [attributes["dir"] for tag, attributes in reader.tags if "dir" in attributes] == ["auto", "auto"]
@@ -49,7 +49,7 @@ def test_untrusted_text_stays_text() -> None:
 
 def test_it_needs_nothing_else() -> None:
     page = render("See https://www.example.com/", 60, None, NOW)
-    assert not [attributes for _, attributes in read(page).tags if {"src", "href", "action"} & set(attributes)]
+    assert not [attributes for _tag, attributes in read(page).tags if {"src", "href", "action"} & set(attributes)]
     assert "url(" not in page and "@import" not in page
     assert "width=device-width" in page and "prefers-color-scheme: dark" in page and "@media print" in page
 

@@ -646,7 +646,7 @@ def test_shared_paths_below_links_of_the_source_land_where_the_links_lead(www):
 @pytest.mark.parametrize(
     "dirs",
     [["link/up", "real/up"], ["real/up", "link/up"], ["link/up", "real/up/deeper"], ["real/up/deeper", "link/up"]],
-    ids=lambda dirs: "+".join(dirs),
+    ids="+".join,
 )
 def test_two_shared_paths_that_meet_through_a_link_are_refused(www, dirs):
     content = {"real/x": "x", "link": "->real"}
