@@ -105,9 +105,7 @@ def main() -> None:
         demo.step("Deploy release 2", [deploy, "-e", "demo_release=2 deploy_release=r2"], True, "Release 2")
         demo.say("the visits counted by release 1 are still there: data/ is shared between releases.")
         demo.step("Deploy release 3, which is broken", [deploy, "-e", "demo_release=3 deploy_release=r3"], False, "Release 2")
-        demo.say(
-            "its probes failed, so both servers were taken back to release 2 and release 3 was marked bad; the command failed, as it should."
-        )
+        demo.say("its probes failed: both servers were taken back, release 3 was marked bad, and the command failed.")
         demo.step("Roll back to release 1", [back, "-e", "rollback_reason=demo"], True, "Release 1")
         demo.say("both servers returned together, by one atomic rename on each.")
     finally:

@@ -187,7 +187,8 @@ def footprint(bench: Bench) -> None:
     for address in addresses:
         python = memory.wrap_python(bench.remote, address.name)
     deploy = Deploy(bench.ansible, "memory", site, addresses, cache="memory-cache", ansible_python_interpreter=python)
-    for name in ("empty hosts", "one changed file"):
+    deploy.forget()  # what --keep left there
+    for name in ("empty hosts", "one changed file", "another one"):
         site.change()
         bench.remote.disconnect()
         peak = memory.controller_peak(deploy.words(), deploy.environment(), ROOT, bench.remote.deadline)
