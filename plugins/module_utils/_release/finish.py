@@ -25,11 +25,6 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
     raised afterwards.
     """
     store = LocalStore(options["path"])
-    if not store.check_base():
-        raise Refused(f"{store.base} does not exist; there is no deploy to finish there, check path")
-    site = Site(store)
-    owner = options["lock_owner"]
-    lock.check(site, owner)
     result: Result = {
         "changed": bool(options["outcome"]),
         "marked_bad": False,
@@ -39,6 +34,13 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
         "unknown": [],
         "released": False,
     }
+    if not store.check_base():
+        if run.check_mode:  # an earlier task of the play would have made it
+            return result
+        raise Refused(f"{store.base} does not exist; there is no deploy to finish there, check path")
+    site = Site(store)
+    owner = options["lock_owner"]
+    lock.check(site, owner)
     trouble = ""
     if options["prune"]:
         try:

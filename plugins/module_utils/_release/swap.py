@@ -115,11 +115,31 @@ def _manifest(site: Site, release: str | None) -> Manifest | None:
 def swap(store: LocalStore, request: Request, check_mode: bool = False) -> dict[str, t.Any]:
     """Make ``request.release`` current. Returns ``changed``, ``before``, ``after``, ``recovered``, ``atomic``, and a ``diff``."""
     if not store.check_base():
+        if check_mode and request.assume_staged:
+            return _first_swap(store, request)
         raise Refused(f"{store.base} does not exist; stage a release there first")
     if check_mode:
         return _swap(Site(store), store, request, True)
     with store.mutex():
         return _swap(Site(store), store, request, False)
+
+
+def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
+    """What check mode can say of a site whose folder an earlier task of the play would have made."""
+    name = f"{store.base}/{CURRENT}"
+    return {
+        "changed": True,
+        "before": None,
+        "after": request.release,
+        "before_metadata": {},
+        "recovered": "",
+        "atomic": True,
+        "verified": False,
+        "drift": "",
+        "rolled_back": False,
+        "diff": {"before_header": name, "after_header": name, "before": "", "after": f"{CURRENT} -> {RELEASES}/{request.release}\n"},
+        "msg": f"nothing -> {request.release} on {store.base}",
+    }
 
 
 def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> dict[str, t.Any]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import shutil
 import socket
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused
-from faults.small_site import listing, write_tree
+from faults.small_site import SmallSite, listing, write_tree
 
 
 def refused(www, match, call, kind=Refused):
@@ -407,3 +408,15 @@ def test_a_changed_release_is_swapped_to_only_when_told(three):
     with pytest.raises(Refused, match="allow_drift"):
         three.swap("previous")
     assert three.swap("previous", allow_drift=True)["after"] == "r2"
+
+
+def test_check_mode_of_a_whole_first_deploy(quick):
+    """Nothing is there yet, not even the site's folder: an earlier task would have made it."""
+    site = SmallSite(quick)
+    shutil.rmtree(site.base, ignore_errors=True)
+    result = site.swap("r1", check=True, assume_staged=True)
+    assert (result["changed"], result["before"], result["after"]) == (True, None, "r1")
+    assert site.finish(check=True, release="r1", outcome="deployed")["changed"]
+    with pytest.raises(Refused, match="does not exist"):
+        site.swap("r1", check=True)
+    assert not os.path.exists(site.base)
