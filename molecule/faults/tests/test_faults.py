@@ -391,7 +391,7 @@ def test_no_request_fails_during_fifty_swaps(web1, versions):
         assert run.rc == 0, run
     load = {}
     for name, path in (("page", "/"), ("static", "/static.txt")):
-        load = f"wrk -t 1 -c 4 -d 240 --timeout 20 -H 'Host: faults.example.com' http://127.0.0.1:{PORT}{path}"
+        wrk = f"wrk -t 1 -c 4 -d 240 --timeout 20 -H 'Host: faults.example.com' http://127.0.0.1:{PORT}{path}"
         command = f"echo $$ > /run/runbook-wrk-{name}; exec nice -n 19 {wrk}"
         load[name] = web1.start(f"sh -c {driver.shlex.quote(command)}")
     driver.until(lambda: web1.try_("test -s /run/runbook-wrk-page && test -s /run/runbook-wrk-static").returncode == 0, "wrk runs")
