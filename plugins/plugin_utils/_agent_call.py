@@ -20,7 +20,6 @@ import typing as t
 import zlib
 
 from ansible.plugins.action import ActionBase
-from ansible.vars.clean import remove_internal_keys
 from ansible_collections.runbook.ops.plugins.module_utils import _common, _release
 
 MODULE = "runbook.ops.release_agent"
@@ -54,11 +53,25 @@ def ask_agent(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any]
     call = {"request": request, "check_mode": action._task.check_mode, "diff": action._task.diff}
     program = _PROGRAM.format(base=_BASE, sources=_sources(), call=base64.b64encode(json.dumps(call).encode()).decode())
     command = action._connection._shell.build_module_command(action._compute_environment_string(), f"#!{python}", "")
-    action._used_interpreter = python  # for Ansible's message when it is not there
     done = action._low_level_execute_command(command.strip(), in_data=program.encode())
-    answer = action._parse_returned_data(done, "legacy")
-    remove_internal_keys(answer)
-    return t.cast("dict[str, t.Any]", answer)
+    return _result(done, python)
+
+
+def _result(done: t.Mapping[str, t.Any], python: str) -> dict[str, t.Any]:
+    """What the agent printed, whatever a login shell or a banner printed before it; else a failure that names the reason."""
+    for line in reversed(str(done.get("stdout", "")).splitlines()):
+        if line.startswith("{"):
+            try:
+                return t.cast("dict[str, t.Any]", json.loads(line))
+            except ValueError:
+                break
+    said = (str(done.get("stderr", "")).strip() or str(done.get("stdout", "")).strip()).splitlines()
+    message = (
+        f"{python} on the host did not run the collection's code (exit status {done.get('rc')}): {said[-1] if said else 'it said nothing'}"
+    )
+    if done.get("rc") == 127:
+        message = f"the host has no Python at {python}; install python3 there or correct ansible_python_interpreter"
+    return {"failed": True, "msg": message, "rc": done.get("rc"), "module_stderr": "\n".join(said[-30:])}
 
 
 def _python(task_vars: t.Mapping[str, t.Any]) -> str:

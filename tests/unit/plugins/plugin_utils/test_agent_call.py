@@ -4,13 +4,14 @@
 
 from __future__ import annotations
 
-import json
+import re
 import subprocess
 import sys
 import types
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
+from ansible_collections.runbook.ops.plugins.plugin_utils import _agent_call
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
 
 INFO = {"verify": False, "releases": [], "history": 10}
@@ -41,10 +42,6 @@ class FakeAction:
         self.commands.append(command)
         done = subprocess.run([sys.executable, "-I", "-S"], input=in_data, capture_output=True, check=False)
         return {"rc": done.returncode, "stdout": done.stdout.decode(), "stderr": done.stderr.decode()}
-
-    def _parse_returned_data(self, done, profile):
-        assert done["stdout"], done["stderr"]
-        return json.loads(done["stdout"])
 
 
 HOST = {"ansible_python_interpreter": "/usr/bin/python3"}
@@ -101,3 +98,24 @@ def test_a_discovered_python_will_do(tmp_path):
     known = {"ansible_python_interpreter": "auto", "ansible_facts": {"discovered_interpreter_python": "/usr/bin/python3.11"}}
     ask_agent(action, pack("release_info", {"path": str(tmp_path), **INFO}), known)
     assert action.commands == ["LANG=C /usr/bin/python3.11"]
+
+
+def test_a_banner_before_the_answer_does_no_harm():
+    done = {"rc": 0, "stdout": 'Welcome to web1\n{not json}\n{"changed": true}\n', "stderr": "motd"}
+    assert _agent_call._result(done, "/usr/bin/python3") == {"changed": True}
+
+
+@pytest.mark.parametrize(
+    ("done", "says"),
+    [
+        ({"rc": 127, "stdout": "", "stderr": "sh: 1: /usr/bin/python9: not found"}, "has no Python at /usr/bin/python9; install"),
+        ({"rc": 1, "stdout": "", "stderr": "Traceback\nSyntaxError: invalid"}, "exit status 1.: SyntaxError: invalid"),
+        ({"rc": 137, "stdout": "", "stderr": ""}, "exit status 137.: it said nothing"),
+        ({"rc": 0, "stdout": "{cut", "stderr": ""}, "exit status 0.: {cut"),
+    ],
+)
+def test_no_answer_is_a_failure_that_says_why(done, says):
+    result = _agent_call._result(done, "/usr/bin/python9")
+    assert result["failed"]
+    assert re.search(says, result["msg"])
+    assert "\n" not in result["msg"]
