@@ -22,7 +22,6 @@ from .report import Tally, gate, junit
 UNITS = TESTS / "unit"
 DEMO = ROOT / "inventories" / "demo" / "demo.py"
 TESTBED = TESTS / "testbed" / "testbed.py"
-FAULTS = TESTS / "faults"
 
 
 def _units(job: Job) -> Tally:
@@ -129,16 +128,10 @@ def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
     return tally + Tally(passed=1)
 
 
-def _faults(job: Job) -> Tally:
-    if not any(FAULTS.rglob("test_*.py")):
-        raise Skip("no tests/faults yet")
-    return job.pytest(job.venv("units", *OLDEST), "-s", FAULTS)
-
-
 def _soak(job: Job) -> Tally:
-    """The fault tests with RUNBOOK_SOAK=1, which asks them for their full number of rounds."""
+    """The scenarios with RUNBOOK_SOAK=1, which asks their fault tests for the full number of rounds."""
     os.environ["RUNBOOK_SOAK"] = "1"
-    return _faults(job) + _molecule(job)
+    return _molecule(job)
 
 
 def seed_note() -> str:
@@ -154,7 +147,6 @@ STAGES = [
     Stage("units-target", "unit tests of modules, Python 3.9", _units_target),
     Stage("units-newest", "unit tests, newest ansible-core", _units_newest),
     Stage("demo", "make demo, twice", _demo),
-    Stage("faults", "interruptions at random moments", _faults),
     Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
     Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed",), usual=False),
 ]
