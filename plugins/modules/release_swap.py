@@ -12,7 +12,7 @@ version_added: 0.1.0
 description:
   - Points C(current) to another release by one atomic rename, forward or back.
   - Refuses a release that was not staged completely, that was marked bad, or whose files are no longer what was staged.
-  - A run that was killed is finished or undone by the next call of any release module, which says so in RV(recovered).
+  - A run that was killed is finished or undone by the next staging, swap or pruning, which says so in RV(recovered).
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
