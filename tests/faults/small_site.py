@@ -230,7 +230,7 @@ class SmallSite:
         record = json.loads(path.read_text())
         for key in ("created", "live_since", "retired"):
             if record[key]:
-                from ansible_collections.runbook.ops.plugins.module_utils._release import clock
+                from ansible_collections.runbook.ops.plugins.module_utils._common import clock
 
                 record[key] = clock.stamp(clock.seconds(record[key]) - seconds)
         path.write_text(json.dumps(record))

@@ -9,9 +9,10 @@ import dataclasses
 import time
 import typing as t
 
+from .._common import clock
 from .._common.errors import Refused, RunbookError
 from .._common.runner import Run
-from . import clock, journal, lock
+from . import journal, lock
 from .site import RELEASES, Record, Site
 from .store import LocalStore
 from .verify import verify_tree

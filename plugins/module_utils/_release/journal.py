@@ -13,8 +13,8 @@ import dataclasses
 import json
 import typing as t
 
+from .._common import clock
 from .._common.errors import Refused, RunbookError
-from . import clock
 from .site import CURRENT, RELEASES, Site
 from .store import STATE
 

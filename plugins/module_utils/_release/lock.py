@@ -15,8 +15,8 @@ import secrets
 import time
 import typing as t
 
+from .._common import clock
 from .._common.errors import Refused
-from . import clock
 from .site import Site
 from .store import STATE
 

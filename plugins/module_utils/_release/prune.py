@@ -8,9 +8,10 @@ from __future__ import annotations
 import time
 import typing as t
 
+from .._common import clock
 from .._common.errors import InvalidInput, Refused
 from .._common.runner import Run
-from . import clock, journal, lock
+from . import journal, lock
 from .site import RELEASES, Record, Site
 from .store import STATE, LocalStore
 

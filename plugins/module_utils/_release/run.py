@@ -15,9 +15,10 @@ import tempfile
 import time
 import typing as t
 
+from .._common import clock
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run
-from . import clock, lock
+from . import lock
 from .manifest import compare
 from .site import RELEASES, Site, release_id
 from .store import LocalStore

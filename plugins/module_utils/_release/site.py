@@ -12,8 +12,8 @@ import json
 import re
 import typing as t
 
+from .._common import clock
 from .._common.errors import InvalidInput, Refused, RunbookError
-from . import clock
 from .manifest import Manifest
 from .store import STATE, Store
 

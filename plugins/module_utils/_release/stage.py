@@ -25,10 +25,11 @@ import os
 import sys
 import typing as t
 
+from .._common import clock
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.files import fsync_folder
 from .._common.runner import Run
-from . import clock, journal, lock
+from . import journal, lock
 from .build import Builder, Built, Known, Owner, check_space
 from .manifest import SHORT, Changes, Entry, Manifest, compare
 from .receive import receive

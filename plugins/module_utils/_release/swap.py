@@ -9,10 +9,10 @@ import contextlib
 import dataclasses
 import typing as t
 
+from .._common.clock import now
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run
 from . import journal, lock
-from .clock import now
 from .manifest import Manifest, compare
 from .site import CURRENT, RELEASES, Record, Site, release_id
 from .store import LocalStore

@@ -10,8 +10,9 @@ import os
 import time
 
 import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._common import clock
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused
-from ansible_collections.runbook.ops.plugins.module_utils._release import clock, lock
+from ansible_collections.runbook.ops.plugins.module_utils._release import lock
 from faults.small_site import SmallSite, listing
 
 

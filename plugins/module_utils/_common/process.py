@@ -1,0 +1,191 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Other people's programs: found by name, started from an argument list, their exit status and last words always read.
+
+A secret goes to a program in a 0600 file (``secret_file``) or on its standard input, never in an argument.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import typing as t
+
+from .errors import RunbookError
+
+# Of what a program says on stderr, the end is where the reason is.
+LAST_WORDS = 4000
+# Where clients live that are not on every service account's PATH.
+_MORE_PLACES = ("/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin")
+
+
+class ProgramMissing(RunbookError):
+    """A program that is needed is not installed here."""
+
+
+class ProgramFailed(RunbookError):
+    """A program ended with an error. ``rc`` as a shell reports it (128 + signal), ``stderr`` the end of what it said."""
+
+    def __init__(self, message: str, rc: int, stderr: str) -> None:
+        super().__init__(message)
+        self.rc = rc
+        self.stderr = stderr
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """A program with its arguments. ``env`` is added to a small, fixed environment; ``fds`` are inherited."""
+
+    words: tuple[str, ...]
+    env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
+    fds: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return os.path.basename(self.words[0])
+
+
+def find_program(names: t.Sequence[str], package: str) -> str:
+    """The path of the first of ``names`` that is installed; else ``ProgramMissing``, naming the package that has it."""
+    path = os.pathsep.join([os.environ.get("PATH", ""), *_MORE_PLACES])
+    for name in names:
+        found = shutil.which(name, path=path)
+        if found:
+            return found
+    raise ProgramMissing(f"{' or '.join(names)} is not installed on this host; install the package {package}")
+
+
+@contextlib.contextmanager
+def secret_file(text: str, suffix: str = "") -> t.Iterator[str]:
+    """The path of a file with ``text`` that only this user can read, gone afterwards."""
+    folder = tempfile.mkdtemp(prefix="runbook-")  # mode 0700
+    path = os.path.join(folder, f"secret{suffix}")
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
+            stream.write(text)
+        yield path
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+class Process:
+    """A running program; leaving the ``with`` block without an error waits for it and raises ``ProgramFailed`` unless it ended well.
+
+    Leaving it by an error kills the program and its children. ``stdin`` and ``stdout`` are raw pipes where asked for.
+    """
+
+    def __init__(self, command: Command, *, stdin: int | t.IO[bytes] = subprocess.DEVNULL, stdout: int | t.IO[bytes] = subprocess.DEVNULL):
+        self.command = command
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed by kill()
+        try:
+            self._popen = subprocess.Popen(
+                list(command.words),
+                bufsize=0,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=self._stderr,
+                env=_environment(command.env),
+                pass_fds=command.fds,
+                start_new_session=True,
+            )
+        except (OSError, ValueError) as error:
+            self._stderr.close()
+            reason = error.strerror if isinstance(error, OSError) else error
+            raise RunbookError(f"{command.name} could not be started: {reason}") from None
+
+    @property
+    def stdin(self) -> t.BinaryIO:
+        return t.cast(t.BinaryIO, self._popen.stdin)
+
+    @property
+    def stdout(self) -> t.BinaryIO:
+        return t.cast(t.BinaryIO, self._popen.stdout)
+
+    @property
+    def pid(self) -> int:
+        return self._popen.pid
+
+    def __enter__(self) -> Process:
+        return self
+
+    def __exit__(self, kind: t.Any, error: t.Any, trace: t.Any) -> None:
+        try:
+            if error is None:
+                self.finish()
+            elif isinstance(error, BrokenPipeError):
+                # Why it stopped reading says more than that it did.
+                self.finish()
+                raise RunbookError(f"{self.command.name} stopped reading before the end, without an error") from None
+        finally:
+            self.kill()
+
+    def finish(self, timeout: float | None = None) -> None:
+        """Close its input, wait for its end; ``ProgramFailed`` unless that was 0."""
+        if self._popen.stdin and not self._popen.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                self._popen.stdin.close()
+        try:
+            code = self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise RunbookError(f"{self.command.name} was still running after {timeout:g} s and was stopped") from None
+        if code != 0:
+            said = self.last_words()
+            how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
+            raise ProgramFailed(f"{self.command.name} {how}: {_reason(said)}", 128 - code if code < 0 else code, said)
+
+    def kill(self) -> None:
+        """End the program and its children, if it still runs, and close what belongs to it."""
+        if self._popen.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._popen.pid, signal.SIGKILL)
+            self._popen.wait()
+        for stream in (self._popen.stdin, self._popen.stdout):
+            if stream:
+                with contextlib.suppress(OSError):
+                    stream.close()
+        self._stderr.close()
+
+    def last_words(self) -> str:
+        """The end of what it said on stderr so far."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), LAST_WORDS, max(0, size - LAST_WORDS)).decode("utf-8", "replace").strip()
+
+
+def run(command: Command, stdin: bytes = b"", timeout: float | None = None, ok: t.Container[int] = (0,)) -> bytes:
+    """All that a program prints, for short answers; ``ProgramFailed`` when its exit status is not in ``ok``."""
+    with tempfile.TemporaryFile() as given:
+        given.write(stdin)
+        given.seek(0)
+        with tempfile.TemporaryFile() as printed:
+            process = Process(command, stdin=given, stdout=printed)
+            try:
+                process.finish(timeout)
+            except ProgramFailed as failed:
+                if failed.rc not in ok:
+                    raise
+            finally:
+                process.kill()
+            printed.seek(0)
+            return printed.read()
+
+
+def _environment(more: t.Mapping[str, str]) -> dict[str, str]:
+    """Predictable messages and no settings of the caller's that change what a client does."""
+    kept = {name: os.environ[name] for name in ("PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TZ") if name in os.environ}
+    return {"PATH": os.defpath, **kept, "LC_ALL": "C.UTF-8", **more}
+
+
+def _reason(said: str) -> str:
+    """The line that tells most: the last that is not only a summary of others."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if "error" in line.lower() or "fatal" in line.lower():
+            return line
+    return lines[-1] if lines else "it said nothing"
