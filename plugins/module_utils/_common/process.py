@@ -122,9 +122,14 @@ class Process:
             elif isinstance(error, BrokenPipeError):
                 # Why it stopped reading says more than that it did.
                 self.finish()
-                raise RunbookError(f"{self.command.name} stopped reading before the end, without an error") from None
         finally:
             self.kill()
+
+    def write(self, data: bytes) -> None:
+        """Give it all of ``data`` to read; ``BrokenPipeError`` when it has stopped reading."""
+        view = memoryview(data)
+        while view:
+            view = view[self.stdin.write(view) :]
 
     def finish(self, timeout: float | None = None) -> None:
         """Close its input, wait for its end; ``ProgramFailed`` unless that was 0."""
@@ -140,11 +145,16 @@ class Process:
             how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
             raise ProgramFailed(f"{self.command.name} {how}: {_reason(said)}", 128 - code if code < 0 else code, said)
 
+    def terminate(self) -> None:
+        """Kill the program and its children; for other threads, which keep the pipes."""
+        with contextlib.suppress(ProcessLookupError):
+            if self._popen.poll() is None:
+                os.killpg(self._popen.pid, signal.SIGKILL)
+
     def kill(self) -> None:
         """End the program and its children, if it still runs, and close what belongs to it."""
         if self._popen.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._popen.pid, signal.SIGKILL)
+            self.terminate()
             self._popen.wait()
         for stream in (self._popen.stdin, self._popen.stdout):
             if stream:
