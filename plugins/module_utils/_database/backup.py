@@ -38,8 +38,8 @@ class Request:
 
     name: str
     dest: str
-    tables: Selection = Selection()
-    codec: Codec = Codec()
+    tables: Selection
+    codec: Codec
     jobs: int = 1
     counts: bool = True
     checksums: bool = True
@@ -155,8 +155,9 @@ def _store(dump: Dump, partial: str, request: Request, progress: Progress) -> tu
     with concurrent.futures.ThreadPoolExecutor(max(1, min(request.jobs, len(parts))) + 1) as pool:
         facts = pool.submit(dump.inventory, counts=request.counts, checksums=request.checksums)
         writing = [pool.submit(store, part) for part in parts]
+        jobs: list[concurrent.futures.Future[t.Any]] = [*writing, facts]
         first: BaseException | None = None
-        for job in [*writing, facts]:
+        for job in jobs:
             error = job.exception()
             if error and (first is None or isinstance(first, Stopped)):
                 first = error

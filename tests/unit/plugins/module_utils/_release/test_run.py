@@ -11,7 +11,7 @@ import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release.run import parse
+from ansible_collections.runbook.ops.plugins.module_utils._common.commands import parse
 from faults.small_site import listing, write_tree
 
 
