@@ -9,13 +9,14 @@ import os
 
 from .._common import clock
 from .._common.errors import InvalidInput, Refused
+from .._common.times import parse_moment
 from . import sidecar
 from .folder import Folder
 from .sidecar import Sidecar
 
 
 def choose(src: str, dest: str, name: str, as_of: str) -> tuple[str, Sidecar]:
-    """``(folder, sidecar)`` of the backup. ``as_of`` as ``2026-11-21T10:15:00Z``: the newest that had ended by then.
+    """``(folder, sidecar)`` of the backup. ``as_of`` is a moment: the newest that had ended by then.
 
     A newest backup that can't be believed is an error, not passed over: what is restored would be older than expected.
     """
@@ -28,9 +29,7 @@ def choose(src: str, dest: str, name: str, as_of: str) -> tuple[str, Sidecar]:
     if not ids:
         raise Refused(f"there is no backup of {name} in {folder.path}")
     if as_of:
-        moment = clock.seconds(as_of)
-        if not moment:
-            raise InvalidInput(f"as_of {as_of!r} is no time; write it as 2026-11-21T10:15:00Z")
+        moment = parse_moment(as_of, "as_of").timestamp()
         for identity in reversed(ids):
             found = folder.read(identity)
             if clock.seconds(found.ended) <= moment:

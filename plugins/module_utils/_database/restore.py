@@ -8,45 +8,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import os
 import secrets
 import time
 import typing as t
 
 from .._common import clock
-from .._common.errors import InvalidInput, Refused, RunbookError
-from .._common.progress import Progress, megabytes
+from .._common.errors import RunbookError
+from .._common.progress import Progress
 from .._common.runner import Run
 from . import backup, sidecar
 from .engine import Engine, Part
 from .journal import Entry, Journal, Kept
 from .model import Selection
 from .parts import Codec, read_part, stored_as_written
-from .sidecar import Sidecar
+from .restore_request import Request, check, check_target
 from .writers import Writers
-
-Mode = t.Literal["swap", "scratch", "in_place"]
-# A database that is loaded takes more than its dump: indexes, and the log of what was written.
-_GROWTH = 1.6
-
-
-@dataclasses.dataclass(frozen=True)
-class Request:
-    """What to restore, from where (``folder`` has the backup's files), to which name. ``keep_previous`` in seconds."""
-
-    folder: str
-    backup: Sidecar
-    target: str
-    mode: Mode
-    state_dir: str
-    where: str = ""
-    force: bool = False
-    identity: str = dataclasses.field(default="", repr=False)
-    jobs: int = 1
-    safety_dest: str = ""
-    keep_previous: float = 0.0
-    writers: Writers = dataclasses.field(default_factory=Writers)
-    check_space: bool = True
 
 
 class _Clock:
@@ -70,7 +46,7 @@ def restore(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
     Until the switch nothing but the side database is touched; a failure before it, or in it, leaves the live one as it was, and
     says so. What a killed run left is finished or undone first; if it had come so far that this very backup is live, that is all.
     """
-    _check(engine, request)
+    check(engine, request)
     journal = Journal(request.state_dir, engine.kind, request.where, request.target)
     if run.check_mode:
         return _predict(engine, request, journal)
@@ -79,7 +55,7 @@ def restore(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
         _drop_expired(engine, journal)
         if finished and finished.backup == request.backup.id and request.mode == "swap":
             return _result(request, _Clock(), recovered, previous=finished.previous, safety=finished.safety)
-        _check_target(engine, request)
+        check_target(engine, request)
         work = _Restore(engine, request, journal, run)
         result = {"swap": work.swap, "scratch": work.scratch, "in_place": work.in_place}[request.mode]()
         result["recovered"] = recovered
@@ -309,61 +285,15 @@ def _drop_expired(engine: Engine, journal: Journal) -> None:
         journal.close([item for item in journal.kept() if item not in expired])
 
 
-def _check(engine: Engine, request: Request) -> None:
-    """All that can be told without changing anything."""
-    made = request.backup
-    if made.engine != engine.kind:
-        raise InvalidInput(f"{made.id} is a backup of {made.engine}; it can't be restored with engine: {engine.kind}")
-    engine.check_name(request.target)
-    if made.encrypted and not request.identity:
-        raise InvalidInput(f"{made.id} is encrypted; give encryption_identity, an age identity that can read it")
-    if request.mode == "in_place" and not request.force:
-        raise Refused(f"mode in_place empties {request.target} before it is filled; use mode: swap, or say force: true")
-    if request.mode == "scratch" and request.target == made.name:
-        raise Refused(f"mode scratch needs a new name, and {request.target} is the database that was backed up")
-    if made.partial and request.mode != "scratch":
-        raise Refused(f"{made.id} has only some of the tables of {made.name}; restore it with mode: scratch and copy what you need")
-    reason = engine.refuses(made.server)
-    if reason:
-        raise Refused(reason)
-    for part in made.parts:
-        path = os.path.join(request.folder, part.file)
-        if not os.path.isfile(path):
-            raise Refused(f"{path} is missing, only its sidecar is there; use another backup")
-        if os.path.getsize(path) != part.stored_bytes:
-            raise Refused(
-                f"{path} has {os.path.getsize(path):,} bytes instead of {part.stored_bytes:,}: it was cut or replaced; use another backup"
-            )
-    _check_space(engine, request)
-
-
-def _check_target(engine: Engine, request: Request) -> None:
-    if request.mode == "scratch" and engine.exists(request.target):
-        raise Refused(f"mode scratch never touches a database that is there already, and {request.target} is; choose another name")
-
-
-def _check_space(engine: Engine, request: Request) -> None:
-    """Refuse when the server keeps its data on a disk that this host sees, and it can't hold another copy."""
-    folder = engine.data_folder() if request.check_space else ""
-    if not folder or not os.path.isdir(folder):
-        return
-    space = os.statvfs(folder)
-    free, need = space.f_bavail * space.f_frsize, int(request.backup.plain_bytes * _GROWTH)
-    if free < need:
-        raise Refused(
-            f"{folder} has {megabytes(free)} free, but restoring {request.backup.name} beside the live database needs about {megabytes(need)};"
-            " free some space or set check_space: false"
-        )
-
-
 def _predict(engine: Engine, request: Request, journal: Journal) -> dict[str, t.Any]:
     entry = journal.open()
-    _check_target(engine, request)
+    check_target(engine, request)
     recovered = f"would first settle an interrupted restore from {entry.backup} ({entry.phase})" if entry else ""
     made = request.backup
     there = engine.exists(request.target)
     before = f"{request.target}: {'as it is' if there else 'absent'}\n"
-    after = f"{request.target}: backup {made.id} of {made.name} from {made.ended}, {len(made.inventory.tables)} tables, {made.inventory.rows:,} rows\n"
+    holds = f"{len(made.inventory.tables)} tables, {made.inventory.rows:,} rows"
+    after = f"{request.target}: backup {made.id} of {made.name} from {made.ended}, {holds}\n"
     return {**_result(request, _Clock(), recovered), "diff": {"before": before, "after": after}}
 
 
