@@ -13,36 +13,40 @@ import typing as t
 
 from .engine import engine
 from .hosts import named
-from .shell import ROOT, run
+from .shell import ROOT, TestbedError, run
 
-_PLACE = "/srv/runbook-tests"
-_BASE = f"{_PLACE}/ansible_collections/runbook/ops"
-_TREE = ("plugins", "tests/database", "tests/faults", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
+PLACE = "/srv/runbook-tests"
+BASE = f"{PLACE}/ansible_collections/runbook/ops"
+_TREE = ("plugins", "tests/bench", "tests/database", "tests/faults", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
 # What the tests may be told.
 _SETTINGS = ("RUNBOOK_SOAK", "RUNBOOK_SEED")
 
 
-def pytest(host: str, words: t.Sequence[str], report: pathlib.Path) -> int:
-    """Run pytest with ``words`` on the host, in the collection's folder; its exit status. The JUnit report is at ``report``."""
+def copy_tree(host: str) -> list[str]:
+    """Copy what the tests need to the host; the words that run a command there."""
     container = engine()
     (chosen,) = named([host])
     inside = [*container.words, "exec", "--interactive", chosen.container]
-    run([*inside, "sh", "-c", f"rm -rf {_PLACE} && mkdir -p {_BASE}"])
-    tar = subprocess.Popen(
-        ["tar", "-C", ROOT, "--exclude=__pycache__", "-cf", "-", *[name for name in _TREE if (ROOT / name).exists()]],
-        stdout=subprocess.PIPE,
-    )
-    subprocess.run([*inside, "tar", "-C", _BASE, "--no-same-owner", "-xf", "-"], stdin=tar.stdout, check=True)
-    if tar.wait() != 0:
-        return 1
+    run([*inside, "sh", "-c", f"rm -rf {PLACE} && mkdir -p {BASE}"])
+    names = [name for name in _TREE if (ROOT / name).exists()]
+    tar = subprocess.Popen(["tar", "-C", ROOT, "--exclude=__pycache__", "-cf", "-", *names], stdout=subprocess.PIPE)
+    unpacked = subprocess.run([*inside, "tar", "-C", BASE, "--no-same-owner", "-xf", "-"], stdin=tar.stdout, check=False)
+    if tar.wait() != 0 or unpacked.returncode != 0:
+        raise TestbedError(f"the tree could not be copied to {host}")
+    return inside
+
+
+def pytest(host: str, words: t.Sequence[str], report: pathlib.Path) -> int:
+    """Run pytest with ``words`` on the host, in the collection's folder; its exit status. The JUnit report is at ``report``."""
+    inside = copy_tree(host)
     settings = [f"{name}={os.environ[name]}" for name in _SETTINGS if name in os.environ]
     command = [
-        *("env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={_PLACE}:{_BASE}/tests", *settings),
-        *("python3", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={_PLACE}/report.xml", *words),
+        *("env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={PLACE}:{BASE}/tests", *settings),
+        *("python3", "-m", "pytest", "-p", "no:cacheprovider", f"--junitxml={PLACE}/report.xml", *words),
     ]
     status = subprocess.run(
-        [*inside, "sh", "-c", f'cd {_BASE} && exec "$@"', "sh", *command], stdin=subprocess.DEVNULL, check=False
+        [*inside, "sh", "-c", f'cd {BASE} && exec "$@"', "sh", *command], stdin=subprocess.DEVNULL, check=False
     ).returncode
     sys.stdout.flush()
-    report.write_text(run([*inside, "sh", "-c", f"cat {_PLACE}/report.xml 2>/dev/null || true"]))
+    report.write_text(run([*inside, "sh", "-c", f"cat {PLACE}/report.xml 2>/dev/null || true"]))
     return status
