@@ -118,7 +118,7 @@ class Beside:
             f"PYTHONPATH={PLACE}",
             f"HOME={FOLDER}",
             "python3",
-            f"{BASE}/tests/bench/beside.py",
+            f"{BASE}/tests/database/beside.py",
         ]
         done = subprocess.run(
             [*self._exec, *words, what], input=json.dumps(given), text=True, capture_output=True, timeout=900, check=False
