@@ -8,6 +8,7 @@ Each run is a process of its own, as Ansible starts one. RUNBOOK_SOAK=1 asks for
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -122,8 +123,10 @@ def _kill(place: Place, process: subprocess.Popen[str], victim: str) -> None:
     if victim == "server":
         place.subject.kill_server()
         return
-    family = [pid for pid in _descendants(process.pid)]
-    names = {pid: pathlib.Path(f"/proc/{pid}/comm").read_text().strip() if pathlib.Path(f"/proc/{pid}").exists() else "" for pid in family}
+    names = {}
+    for pid in _descendants(process.pid):
+        with contextlib.suppress(OSError):
+            names[pid] = pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
     modules = [pid for pid, name in names.items() if name.startswith("python")]
     clients = [pid for pid, name in names.items() if pid not in modules and name not in ("runuser", "env", "")]
     chosen = modules if victim == "module" or not clients else [random.choice(clients)]
