@@ -22,6 +22,8 @@ import zlib
 from ansible.plugins.action import ActionBase
 from ansible_collections.runbook.ops.plugins.module_utils import _common, _release
 
+from ._watch import speaker, watching
+
 MODULE = "runbook.ops.release_agent"
 _BASE = "ansible_collections.runbook.ops.plugins.module_utils"
 
@@ -44,7 +46,12 @@ main(json.loads(binascii.a2b_base64("{call}")))
 
 
 def ask_agent(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The agent's answer to a request that ``pack`` made, as a module's result."""
+    """The agent's answer to a request that ``pack`` made, as a module's result. Says meanwhile how far long work is."""
+    with watching(action, speaker(action, task_vars)):
+        return _ask(action, request, task_vars)
+
+
+def _ask(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
     python = _python(task_vars)
     if not python or action._task.delegate_to or not action._is_pipelining_enabled("new"):
         answer = action._execute_module(module_name=MODULE, module_args={"request": request}, task_vars=dict(task_vars))

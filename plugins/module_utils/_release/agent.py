@@ -16,6 +16,7 @@ import typing as t
 import zlib
 
 from .._common.errors import InvalidInput, RunbookError
+from .._common.progress_file import reporting
 from .._common.runner import Run, describe_os_error, printable
 from .finish import release_finish
 from .info import release_info
@@ -64,7 +65,8 @@ def main(call: t.Mapping[str, t.Any]) -> None:
     ``call``: ``request``, ``check_mode``, ``diff``. Other errors than ours are defects and keep their traceback."""
     warnings: t.List[str] = []
     try:
-        result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append)))
+        with reporting() as say:
+            result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append, say=say)))
     except RunbookError as error:
         result = {"failed": True, "msg": error.message, **error.result}
     except OSError as error:
