@@ -56,7 +56,7 @@ def watching(action: ActionBase, say: Say) -> t.Iterator[str]:
     task.environment = [*(before if isinstance(before, list) else [before]), {ENVIRONMENT: path}]
     ended = threading.Event()
     user = action.get_become_option("become_user") or "root" if connection.become else None
-    watcher = threading.Thread(target=_watch, args=(connection, path, user, say, ended), daemon=True)
+    watcher = threading.Thread(name="progress", target=_watch, args=(connection, path, user, say, ended), daemon=True)
     watcher.start()
     try:
         yield path
