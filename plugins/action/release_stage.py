@@ -24,7 +24,7 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
-from ansible_collections.runbook.ops.plugins.plugin_utils._watch import speaker, watching
+from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_watched, speaker
 
 MODULE = "runbook.ops.release_stage"
 # What makes a program of receive.py: arguments and exit status.
@@ -70,9 +70,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
 
     def _module(self) -> dict[str, t.Any]:
         # As they were given: checking them here has expanded ~ to this machine's home.
-        with watching(self, speaker(self, self._vars)):
-            answer = self._execute_module(module_name=MODULE, module_args=dict(self._task.args), task_vars=self._vars)
-        return t.cast("dict[str, t.Any]", answer)
+        return execute_watched(self, MODULE, dict(self._task.args), self._vars)
 
     def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         rules = rules_from_options(options)

@@ -43,17 +43,13 @@ def speaker(action: ActionBase, task_vars: t.Mapping[str, t.Any]) -> Say:
 def watching(action: ActionBase, say: Say) -> t.Iterator[str]:
     """``say`` the new lines of what the body runs on the host by ``action``, from ``EVERY`` seconds on.
 
-    The task's environment names the file meanwhile; a module or agent finds it there. Yields its path on the host, empty where
-    nothing can be watched. What goes wrong here ends the watch, never the work.
+    Yields the path of the file on the host, empty where nothing can be watched. What goes wrong here ends the watch, never the work.
     """
     connection = action._connection
     if connection.transport.rpartition(".")[2] not in WATCHABLE or getattr(connection._shell, "_IS_WINDOWS", False) or say is silent:
         yield ""
         return
     path = f"/tmp/.runbook-{secrets.token_hex(16)}"  # noqa: S108 # opened with O_EXCL, read only if the task's user owns it
-    task = action._task
-    before = task.environment
-    task.environment = [*(before if isinstance(before, list) else [before]), {ENVIRONMENT: path}]
     ended = threading.Event()
     user = action.get_become_option("become_user") or "root" if connection.become else None
     watcher = threading.Thread(name="progress", target=_watch, args=(connection, path, user, say, ended), daemon=True)
@@ -62,8 +58,27 @@ def watching(action: ActionBase, say: Say) -> t.Iterator[str]:
         yield path
     finally:
         ended.set()
-        task.environment = before
         watcher.join(PATIENCE)
+
+
+def execute_watched(action: ActionBase, module: str, arguments: dict[str, t.Any], task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """The result of a module; says meanwhile how far it is."""
+    with watching(action, speaker(action, task_vars)) as path:
+        return execute_telling(action, module, arguments, task_vars, path)
+
+
+def execute_telling(
+    action: ActionBase, module: str, arguments: dict[str, t.Any], task_vars: t.Mapping[str, t.Any], path: str
+) -> dict[str, t.Any]:
+    """The result of a module that finds ``path``, if there is one, in its environment."""
+    task = action._task
+    before = task.environment
+    if path:
+        task.environment = [*(before if isinstance(before, list) else [before]), {ENVIRONMENT: path}]
+    try:
+        return t.cast("dict[str, t.Any]", action._execute_module(module_name=module, module_args=arguments, task_vars=dict(task_vars)))
+    finally:
+        task.environment = before
 
 
 def _watch(connection: t.Any, path: str, user: str | None, say: Say, ended: threading.Event) -> None:

@@ -9,7 +9,7 @@ import typing as t
 
 from ansible.plugins.action import ActionBase
 
-from ._watch import speaker, watching
+from ._watch import execute_watched
 
 
 class WatchedModule(ActionBase):  # type: ignore[misc] # ansible-core is not typed
@@ -27,8 +27,6 @@ class WatchedModule(ActionBase):  # type: ignore[misc] # ansible-core is not typ
     def execute(self, arguments: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
         """The module's result. An action that prepares something on the controller extends this."""
         if self._task.async_val:
-            answer = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars, wrap_async=True)
-        else:
-            with watching(self, speaker(self, task_vars)):
-                answer = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars)
-        return t.cast("dict[str, t.Any]", answer)
+            background = self._execute_module(module_name=self.MODULE, module_args=arguments, task_vars=task_vars, wrap_async=True)
+            return t.cast("dict[str, t.Any]", background)
+        return execute_watched(self, self.MODULE, arguments, task_vars)

@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A file in which long work on a host says how far it is, for the controller to read meanwhile (``plugin_utils/_watch.py``).
 
-The controller makes up its name and puts it into the task's environment. The file holds one record of a fixed size: its own
-name, so that nothing else is taken for it, and the newest line. There are no secrets in lines: everybody may read them.
+The controller makes up its name and puts it into a module's environment or an agent's call. The file holds one record of a
+fixed size: its own name, so that nothing else is taken for it, and the newest line. There are no secrets in lines: everybody
+may read them.
 """
 
 from __future__ import annotations
@@ -51,15 +52,18 @@ class ProgressFile:
 
 
 @contextlib.contextmanager
-def reporting() -> t.Iterator[Say]:
-    """``say`` of the file that the environment names, or one that does nothing; the file is gone afterwards.
-
-    The name is taken out of the environment: a program that the work starts has no business with it."""
-    file = ProgressFile(os.environ.pop(ENVIRONMENT, ""))
+def reporting(path: str) -> t.Iterator[Say]:
+    """``say`` of the file ``path``, which is gone afterwards; without a path it does nothing."""
+    file = ProgressFile(path)
     try:
         yield file.say
     finally:
         file.close()
+
+
+def from_environment() -> str:
+    """The path that a module was given; taken out, as a program that the work starts has no business with it."""
+    return os.environ.pop(ENVIRONMENT, "")
 
 
 def newest_line(path: str, data: bytes) -> str:

@@ -11,7 +11,7 @@ import typing as t
 from .argspec import ArgumentSpec
 from .errors import RunbookError
 from .progress import Say, silent
-from .progress_file import reporting
+from .progress_file import from_environment, reporting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run_module(spec: ArgumentSpec, use_case: UseCase) -> None:
 
     module = AnsibleModule(supports_check_mode=True, **spec.to_kwargs())
     try:
-        with reporting() as say:
+        with reporting(from_environment()) as say:
             result = use_case(module.params, Run(check_mode=module.check_mode, diff=module._diff, warn=module.warn, say=say))
     except RunbookError as error:
         module.fail_json(**printable({"msg": error.message, **error.result}))

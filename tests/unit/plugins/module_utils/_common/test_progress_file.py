@@ -14,6 +14,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.progress_file 
     ENVIRONMENT,
     SIZE,
     ProgressFile,
+    from_environment,
     newest_line,
     reporting,
 )
@@ -86,15 +87,17 @@ def test_where_nothing_can_be_written_the_work_goes_on(path):
 
 
 def test_the_environment_names_the_file_once(path, monkeypatch):
+    monkeypatch.delenv(ENVIRONMENT, raising=False)
+    assert from_environment() == ""
     monkeypatch.setenv(ENVIRONMENT, path)
-    with pytest.raises(ValueError, match="work failed"), reporting() as say:
+    with pytest.raises(ValueError, match="work failed"), reporting(from_environment()) as say:
         assert ENVIRONMENT not in os.environ
         assert not os.path.exists(path), "work that has nothing to say makes no file"
         say("working")
         assert os.path.exists(path)
         raise ValueError("work failed")
     assert not os.path.exists(path)
-    with reporting() as say:
+    with reporting(from_environment()) as say:
         say("nobody listens")
     assert not os.path.exists(path)
 
