@@ -21,7 +21,10 @@ ROWS = 20_000
 def sh(*words: str, stdin: str | None = None, check: bool = True, user: str = "") -> str:
     """What a command prints; as another user when one is named."""
     prefix = ["runuser", "-u", user, "--"] if user else []
-    return subprocess.run([*prefix, *words], input=stdin, capture_output=True, text=True, check=check, cwd="/", timeout=120).stdout
+    done = subprocess.run([*prefix, *words], input=stdin, capture_output=True, text=True, check=False, cwd="/", timeout=120)
+    if check and done.returncode != 0:
+        raise subprocess.SubprocessError(f"{words[0]} ended with {done.returncode}: {done.stderr[-500:]}")
+    return done.stdout
 
 
 @dataclasses.dataclass(frozen=True)
