@@ -77,7 +77,7 @@ class Subject:
 
 class MariaDB(Subject):
     def _sql(self, text: str, database: str = "") -> str:
-        return sh("mariadb", "-N", "-B", *([database] if database else []), stdin=text)
+        return sh("mariadb", "--default-character-set=utf8mb4", "-N", "-B", *([database] if database else []), stdin=text)
 
     def make(self, version: int) -> None:
         self.clear()

@@ -77,6 +77,6 @@ class Progress:
             rate = self.done_bytes / passed
             parts += [f"{megabytes(self.done_bytes)} of {megabytes(self.size)}", f"{megabytes(rate)}/s"]
             # A size may be an estimate, and more may come.
-            if 0 < rate and self.done_bytes < self.size:
+            if rate > 0 and self.done_bytes < self.size:
                 parts.append(f"{clock_time((self.size - self.done_bytes) / rate)} left")
         return f"{self.what}: {', '.join(parts)}"

@@ -142,7 +142,8 @@ def _store(dump: Dump, partial: str, request: Request, progress: Progress) -> tu
     def store(part: Part) -> StoredPart:
         try:
             path = os.path.join(partial, part.name)
-            return write_part(part, path, request.codec, stop, functools.partial(progress.advance, 0), lambda tail: dump.check_end(part.name, tail))
+            tick = functools.partial(progress.advance, 0)
+            return write_part(part, path, request.codec, stop, tick, lambda tail: dump.check_end(part.name, tail))
         except BaseException:
             stop.set()
             raise
