@@ -142,7 +142,7 @@ class MariaDB:
     def wake(self, name: str) -> None:
         """Let the events run that ran where the dump was made; a loaded database under another name has them asleep."""
         with self._session() as session:
-            definitions = mariadb_objects.read(session, name)
+            definitions = mariadb_objects.read_late(session, name)
             mariadb_objects.arrange(session, name, [own.awake() for own in definitions])
 
     def drop(self, name: str) -> None:

@@ -115,13 +115,21 @@ def without_database(sql: str, database: str, known: t.Container[str]) -> str:
 def read(session: Session, database: str, tables: t.Collection[str] | None = None) -> list[Definition]:
     """All definitions of a database, in the order in which they can be created.
 
-    With ``tables``, only those, their triggers, and the sequences.
+    With ``tables``, only those, their triggers, and the sequences. A view that does not work is an error.
     """
     found = _Reader(session, database)
     definitions = found.sequences() + found.tables(tables)
-    if tables is None:
-        return definitions + found.routines() + found.views() + found.triggers(None) + found.events()
-    return definitions + found.triggers(tables)
+    return definitions + (found.late() if tables is None else found.triggers(tables))
+
+
+def names(session: Session, database: str) -> list[str]:
+    """Its tables and sequences: what RENAME TABLE moves."""
+    return _Reader(session, database).named("BASE TABLE", "SYSTEM VERSIONED", "SEQUENCE")
+
+
+def read_late(session: Session, database: str) -> list[Definition]:
+    """Only what is made after the rows: routines, views, triggers, events. Views that do not work have an empty definition."""
+    return _Reader(session, database).late(broken=True)
 
 
 class _Reader:
@@ -160,19 +168,19 @@ class _Reader:
             "time_zone": shown.get("time_zone", ""),
         }
 
-    def _named(self, *kinds: str) -> list[str]:
+    def named(self, *kinds: str) -> list[str]:
         return [name for name, kind in self._kinds.items() if kind in kinds]
 
     def sequences(self) -> list[Definition]:
         found = []
-        for name in self._named("SEQUENCE"):
+        for name in self.named("SEQUENCE"):
             value = self._session.run(f"SELECT next_not_cached_value AS v FROM {identifier(name)}")[0]["v"]
             found.append(Definition("sequence", "SEQUENCE", name, self._show("SEQUENCE", name)["sql"], value=str(value)))
         return found
 
     def tables(self, chosen: t.Collection[str] | None) -> list[Definition]:
         found = []
-        for name in self._named("BASE TABLE", "SYSTEM VERSIONED"):
+        for name in self.named("BASE TABLE", "SYSTEM VERSIONED"):
             if chosen is None or name in chosen:
                 sql = without_database(self._show("TABLE", name)["sql"], self._database, self._known)
                 found.append(Definition("table", "TABLE", name, sql))
@@ -181,17 +189,24 @@ class _Reader:
     def routines(self) -> list[Definition]:
         return [Definition("routine", kind, name, **self._show(kind, name)) for kind, name in self._routines]
 
-    def views(self) -> list[Definition]:
+    def late(self, broken: bool = False) -> list[Definition]:
+        """``broken`` views are given with an empty definition instead of raised."""
+        return self.routines() + self.views(broken) + self.triggers(None) + self.events()
+
+    def views(self, broken: bool) -> list[Definition]:
         columns: dict[str, list[str]] = {}
         for row in self._session.run(
             "SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS"
             f" WHERE {schema_is('TABLE_SCHEMA', self._database)} ORDER BY TABLE_NAME, ORDINAL_POSITION"
-            if self._named("VIEW")
+            if self.named("VIEW")
             else "DO 0"
         ):
             columns.setdefault(str(row["t"]), []).append(str(row["c"]))
         found = []
-        for name in self._named("VIEW"):
+        for name in self.named("VIEW"):
+            if name not in columns and broken:
+                found.append(Definition("view", "VIEW", name, ""))
+                continue
             if name not in columns:
                 raise RunbookError(
                     f"view {name} of {self._database} refers to something that is not there or that its definer may not use;"
@@ -257,15 +272,18 @@ def late_objects(definitions: t.Iterable[Definition]) -> str:
 
 
 def arrange(session: Session, database: str, wanted: t.Sequence[Definition]) -> None:
-    """Make a database's routines, views, triggers and events what is wanted, leaving alone what already is; its tables are there."""
-    present = {(own.kind, own.kind_sql, own.name): own for own in read(session, database) if own.kind in _LATE}
+    """Make a database's routines, views, triggers and events what is wanted, leaving alone what already is; its tables are there.
+
+    What did not work when it was read (its definition is empty) is neither made nor removed.
+    """
+    present = {(own.kind, own.kind_sql, own.name): own for own in read_late(session, database)}
     late = [definition for kind in _LATE for definition in wanted if definition.kind == kind]
     for _kind, kind_sql, name in {*present} - {(own.kind, own.kind_sql, own.name) for own in late}:
         session.run(f"DROP {kind_sql} IF EXISTS {identifier(name)}")
     missing = []
     for definition in late:
         own = present.get((definition.kind, definition.kind_sql, definition.name))
-        if own is None or own.digest != definition.digest or own.state != definition.state:
+        if definition.sql and (own is None or own.digest != definition.digest or own.state != definition.state):
             missing.append(definition)
     for definition in missing:
         if definition.kind == "view":

@@ -19,9 +19,9 @@ from . import mariadb_objects as objects
 from .mariadb_client import Session, SqlError, identifier, literal
 
 Note = t.Callable[[str, t.Mapping[str, t.Any]], None]
-# How long the RENAME waits for somebody who still reads a table, in seconds; then the switch is undone.
+# How long to wait for somebody who still reads a table, in seconds; then the switch is undone.
 BUSY_WAIT = 10
-# How long to wait for a killed run's session.
+# How long to wait for a killed run's session, and for readers when there is no other way than to go on.
 _OTHER_WAIT = 60
 
 
@@ -33,12 +33,11 @@ def describe(session: Session, database: str) -> dict[str, t.Any]:
     )
     if not rows:
         return {}
-    definitions = objects.read(session, database)
     return {
         "character_set": rows[0]["cs"],
         "collation": rows[0]["co"],
-        "tables": [own.name for own in definitions if own.kind in ("table", "sequence")],
-        "objects": [own.to_dict() for own in definitions if own.kind not in ("table", "sequence")],
+        "tables": objects.names(session, database),
+        "objects": [own.to_dict() for own in objects.read_late(session, database)],
     }
 
 
@@ -56,13 +55,17 @@ def switch(session: Session, live: str, side: str, previous: str, note: Note) ->
         _create(session, previous, old)
     else:
         _create(session, live, new)
+    session.run(f"SET SESSION lock_wait_timeout={BUSY_WAIT}")
+    if old.get("tables"):
+        # Whoever reads for long is met here, while nothing has been changed: dropping a trigger needs the table alone too.
+        session.run(f"LOCK TABLES {', '.join(f'{identifier(live)}.{identifier(name)} WRITE' for name in old['tables'])}")
+        session.run("UNLOCK TABLES")
     note("triggers", facts)
     objects.drop_triggers(session, side)
     if old:
         objects.drop_triggers(session, live)
     note("rename", facts)
     if moves := _moves(live, side, previous, new, old):
-        session.run(f"SET SESSION lock_wait_timeout={BUSY_WAIT}")
         session.run(f"RENAME TABLE {', '.join(moves)}")
     note("objects", facts)
     _finish(session, live, side, previous, new, old)
@@ -73,10 +76,14 @@ def settle(session: Session, live: str, side: str, previous: str, facts: t.Mappi
     _alone(session, live)
     if not facts:
         return "old"
+    session.run(f"SET SESSION lock_wait_timeout={_OTHER_WAIT}")
     new, old = facts["new"], facts["old"]
     at_side, at_previous = _tables(session, side), _tables(session, previous)
     arrived = [name for name in new["tables"] if name not in at_side]
     gone = [name for name in old.get("tables", ()) if name in at_previous]
+    if old.get("tables") and not gone and not _exists(session, side):
+        # Undone, and the side dropped since.
+        return "old"
     everything = len(new["tables"]) + len(old.get("tables", ()))
     # Two databases without any table: the RENAME did not exist, and whether it happened is whether the side was taken away.
     moved = len(arrived) + len(gone) == everything if everything else not _exists(session, side)
