@@ -125,7 +125,7 @@ class _Host:
         self._python = self._folder = ""
 
     def ask(self, message: str) -> dict[str, t.Any]:
-        reply = ask_agent(self._action, message, self._action._vars)
+        reply = ask_agent(self._action, message, self._action._vars, stays=True)
         if reply.get("failed") or reply.get("unreachable"):
             raise _HostSaidNo(reply)
         return reply
