@@ -30,21 +30,29 @@ from ansible import constants as C
 from ansible.errors import AnsibleConnectionFailure, AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
-from ansible_collections.runbook.ops.plugins.module_utils._release.agent import GREETING, REPLY, STAY
+from ansible_collections.runbook.ops.plugins.module_utils._release.wire import GREETING, REPLY, STAY
 
 display = Display()
 # A line that was not used this long (seconds) is not used again: the agent could be leaving just now.
 FRESH = STAY / 2
-# What the pipe to ssh should hold, so that the agent's text fits while the connection is being made.
-PIPE = 1 << 20
-# Reads the agent's text and nothing of the requests behind it.
-_START = "import os, zlib; text = b''\nwhile len(text) < {size}: text += os.read(0, {size} - len(text)) or exit(1)\nexec(zlib.decompress(text))"
+# What the pipe to ssh should hold: the agent's text fits while the connection is being made, and nobody waits.
+PIPE = 1 << 17
+# Reads the agent's text, which follows its length, and nothing of the requests behind it. What it is going to import is
+# imported while the text is under way.
+_START = """\
+import base64, concurrent.futures, ctypes, dataclasses, datetime, hashlib, json, os, secrets, select, shutil, traceback, typing, zlib
+def take(size):
+    text = b""
+    while len(text) < size:
+        text += os.read(0, size - len(text)) or exit(1)
+    return text
+exec(zlib.decompress(take(int(take(8)))))"""
 
 
 def line_to(action: ActionBase, python: str, program: t.Callable[[], bytes]) -> Line | None:
     """The line for a task's host, user and environment; ``None`` where a task's connection is none that could be kept open.
 
-    ``program`` is what the agent's Python reads first; it must end in ``attend()``."""
+    ``program`` gives what the agent's Python reads first, compressed; it must end in ``attend()``."""
     connection = action._connection
     if getattr(connection, "transport", "") not in ("ssh", "ansible.builtin.ssh") or not C.DEFAULT_LOCAL_TMP:
         return None
@@ -55,21 +63,19 @@ def line_to(action: ActionBase, python: str, program: t.Callable[[], bytes]) -> 
         become = connection.become
         if become is not None and become.get_option("become_pass"):
             return None
-        text = program()
-        start = _START.format(size=len(text))
-        environment = action._compute_environment_string()
-        remote = _wrapped(action, f"{environment} {shlex.quote(python)} -c {shlex.quote(start)}".strip())
         connection.host = _option(connection, "host") or action._play_context.remote_addr
-        words = connection._build_command(_option(connection, "ssh_executable"), "ssh", connection.host, remote)
-    except (AnsibleError, KeyError, AttributeError, TypeError) as error:
+
+        start = f"{action._compute_environment_string()} {shlex.quote(python)} -c {shlex.quote(_START)}".strip()
+        built = connection._build_command(_option(connection, "ssh_executable"), "ssh", connection.host, _wrapped(action, start))
+        # Without a terminal nothing can be asked of a user; what needs an answer fails here, and is asked in the ordinary way.
+        words = [os.fsencode(built[0]), b"-oBatchMode=yes", *map(os.fsencode, built[1:])]
+        # Privilege escalation marks each command with a number of its own.
+        plain = b"\0".join(words).replace(os.fsencode(getattr(become, "success", "") or "\0"), b"\0")
+    except (AnsibleError, KeyError, AttributeError, TypeError, IndexError) as error:
         display.vvv(f"no line to the agent: {error}")
         return None
-    plain = [os.fsencode(word) for word in words]
-    # Privilege escalation marks each command with a number of its own.
-    marker = os.fsencode(getattr(become, "success", "") or "-")
-    name = hashlib.sha256(json.dumps([word.replace(marker, b"").decode("latin-1") for word in plain]).encode()).hexdigest()[:24]
-    # Without a terminal nothing can be asked of a user; what needs an answer fails here, and is asked in the ordinary way.
-    return Line(os.path.join(C.DEFAULT_LOCAL_TMP, f"line-{name}"), [plain[0], b"-oBatchMode=yes", *plain[1:]], text, str(connection.host))
+    folder = os.path.join(C.DEFAULT_LOCAL_TMP, f"line-{hashlib.sha256(plain).hexdigest()[:24]}")
+    return Line(folder, words, program, str(connection.host))
 
 
 def _option(connection: t.Any, name: str) -> t.Any:
@@ -98,7 +104,7 @@ def _wrapped(action: ActionBase, command: str) -> str:
 class Line:
     """Two FIFOs in ``folder`` and the ``ssh`` between them, for all worker processes of one run."""
 
-    def __init__(self, folder: str, words: t.Sequence[bytes], program: bytes, host: str) -> None:
+    def __init__(self, folder: str, words: t.Sequence[bytes], program: t.Callable[[], bytes], host: str) -> None:
         self._folder, self._words, self._program, self._host = folder, words, program, host
         self._in, self._out, self._err = (os.path.join(folder, name) for name in ("in", "out", "err"))
         self._greeted, self._used = os.path.join(folder, "greeted"), os.path.join(folder, "used")
@@ -160,20 +166,18 @@ class Line:
             for path in (self._in, self._out):
                 os.mkfifo(path, 0o600)
                 # Both ways: ssh must see no end of its input, and no broken pipe, while no task is asking.
-                fds.append(os.open(path, os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC))
+                fds.append(os.open(path, os.O_RDWR | os.O_CLOEXEC))
                 ends.callback(os.close, fds[-1])
             with contextlib.suppress(OSError, AttributeError):
                 fcntl.fcntl(fds[0], fcntl.F_SETPIPE_SZ, PIPE)
-            if os.write(fds[0], self._program) < len(self._program):
-                return False
-            for fd in fds:
-                os.set_blocking(fd, True)
             err = os.open(self._err, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
             ends.callback(os.close, err)
             display.vvv(f"SSH: EXEC {shlex.join(os.fsdecode(word) for word in self._words)}", host=self._host)
             environment = {**os.environ, "SSH_ASKPASS_REQUIRE": "never"}
             # Its end is seen at the FIFOs; it outlives this worker process.
             subprocess.Popen(self._words, stdin=fds[0], stdout=fds[1], stderr=err, start_new_session=True, env=environment)
+            program = self._program()
+            self._write(b"%08d" % len(program) + program)
         with open(self._used, "w"):
             pass
         return True

@@ -10,7 +10,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
+from ansible_collections.runbook.ops.plugins.module_utils._release.wire import pack
 
 from ._agent_call import ask_agent
 from ._options import TaskOptions

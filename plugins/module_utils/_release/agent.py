@@ -10,6 +10,7 @@ their actions all send this one, which is packed once a run.
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import select
@@ -19,49 +20,47 @@ import typing as t
 import zlib
 
 from .._common.errors import InvalidInput, RunbookError
-from .._common.runner import Run, describe_os_error, printable
-from .finish import release_finish
-from .info import release_info
-from .prune import release_prune
-from .release_lock import release_lock
-from .run import release_run
-from .stage import answer
-from .swap import release_swap
+from .._common.runner import Run, UseCase, describe_os_error, printable
+from .wire import GREETING, REPLY, STAY
 
-# Characters from which on a request is worth compressing.
-LARGE = 4096
-# What an agent that attends to a line begins its lines with, and after how many seconds without a request it leaves.
-GREETING, REPLY = "runbook-agent-is-here", "runbook-agent-replies"
-STAY = 60.0
-
-UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]
-
-USE_CASES: dict[str, UseCase] = {
-    "release_finish": release_finish,
-    "release_info": release_info,
-    "release_lock": release_lock,
-    "release_prune": release_prune,
-    "release_run": release_run,
-    "release_swap": release_swap,
-    "stage": answer,
-}
+# What a deploy asks for later on: an agent that stays makes ready for it while the controller is busy.
+FOLLOWING = ("release_swap", "release_finish")
 
 
-def pack(use_case: str, options: t.Mapping[str, t.Any]) -> str:
-    """A request as text that survives any transport: JSON, behind ``z:`` compressed when it is large."""
-    text = json.dumps([use_case, options], separators=(",", ":"))
-    return text if len(text) < LARGE else "z:" + base64.b64encode(zlib.compress(text.encode(), 6)).decode()
+def use_case(name: str) -> UseCase:
+    """The use case of that name, ``KeyError`` for none. Imported when asked for: a host has to compile what it is sent."""
+    if name == "stage":
+        from .stage import answer as found
+    elif name == "release_swap":
+        from .swap import release_swap as found
+    elif name == "release_finish":
+        from .finish import release_finish as found
+    elif name == "release_info":
+        from .info import release_info as found
+    elif name == "release_lock":
+        from .release_lock import release_lock as found
+    elif name == "release_prune":
+        from .prune import release_prune as found
+    elif name == "release_run":
+        from .run import release_run as found
+    else:
+        raise KeyError(name)
+    return found
+
+
+def understand(request: str) -> tuple[UseCase, t.Mapping[str, t.Any]]:
+    """A request that ``pack`` made: the use case and its options."""
+    try:
+        name, options = json.loads(zlib.decompress(base64.b64decode(request[2:])) if request.startswith("z:") else request)
+        return use_case(name), options
+    except (ValueError, TypeError, KeyError, AttributeError, zlib.error) as error:
+        raise InvalidInput(f"the request can't be read ({error}); controller and host run different versions of the collection") from None
 
 
 def serve(options: t.Mapping[str, t.Any], run: Run) -> t.Mapping[str, t.Any]:
     """Run the use case that a request names, with its options."""
-    try:
-        text = options["request"]
-        name, inner = json.loads(zlib.decompress(base64.b64decode(text[2:])) if text.startswith("z:") else text)
-        use_case = USE_CASES[name]
-    except (ValueError, TypeError, KeyError, zlib.error) as error:
-        raise InvalidInput(f"the request can't be read ({error}); controller and host run different versions of the collection") from None
-    return use_case(inner, run)
+    asked, inner = understand(options["request"])
+    return asked(inner, run)
 
 
 def main(call: t.Mapping[str, t.Any]) -> None:
@@ -91,7 +90,11 @@ def attend(stay: float = STAY) -> None:
                 call = json.loads(text)
             except ValueError:  # of a task that was killed while it wrote
                 continue
+            with contextlib.suppress(InvalidInput):  # which is said in a moment
+                understand(call["request"])  # what it imports is there for all that follow
             _serve_apart(number, call)
+            for name in FOLLOWING:
+                use_case(name)
 
 
 def _serve_apart(number: str, call: t.Mapping[str, t.Any]) -> None:

@@ -8,15 +8,15 @@ from __future__ import annotations
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
-from ansible_collections.runbook.ops.plugins.module_utils._release import agent
+from ansible_collections.runbook.ops.plugins.module_utils._release import agent, info, wire
 from ansible_collections.runbook.ops.plugins.modules import release_agent
 
 
-@pytest.mark.parametrize("filler", ["", "x" * agent.LARGE])
+@pytest.mark.parametrize("filler", ["", "x" * wire.LARGE])
 def test_a_request_arrives_as_it_was_packed(monkeypatch, filler):
     seen = {}
-    monkeypatch.setitem(agent.USE_CASES, "release_info", lambda options, run: seen.update(options) or {"changed": run.check_mode})
-    request = agent.pack("release_info", {"path": "/srv/www.example.com", "filler": filler})
+    monkeypatch.setattr(info, "release_info", lambda options, run: seen.update(options) or {"changed": run.check_mode})
+    request = wire.pack("release_info", {"path": "/srv/www.example.com", "filler": filler})
     assert request.startswith("z:") == bool(filler)
     assert agent.serve({"request": request}, Run(check_mode=True)) == {"changed": True}
     assert seen == {"path": "/srv/www.example.com", "filler": filler}
