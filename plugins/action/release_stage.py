@@ -14,6 +14,10 @@ import typing as t
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+# Not used here: a deploy probes after staging. What that takes to import, a tenth of a round trip's patience, is imported while the
+# connection is being made, once for all hosts.
+from ansible_collections.runbook.ops.plugins.action import http_probe as _http_probe  # noqa: F401
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive

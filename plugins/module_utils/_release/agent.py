@@ -20,7 +20,7 @@ import typing as t
 import zlib
 
 from .._common.errors import InvalidInput, RunbookError
-from .._common.runner import Run, UseCase, describe_os_error, printable
+from .._common.runner import Later, Run, UseCase, describe_os_error, printable
 from .wire import GREETING, REPLY, STAY
 
 # What a deploy asks for later on: an agent that stays makes ready for it while the controller is busy.
@@ -104,13 +104,17 @@ def _serve_apart(number: str, call: t.Mapping[str, t.Any]) -> None:
         status = 1
         try:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the next requests are nobody else's to read
+            left: t.List[t.Callable[[], object]] = []
             try:
-                outcome = _outcome(call)
+                outcome = _outcome(call, left.append)
             except Exception as error:
                 said = f"{type(error).__name__}: {error}"
                 outcome = json.dumps({"failed": True, "msg": f"a defect of the collection: {said}", "module_stderr": traceback.format_exc()})
             _say(f"{REPLY} {number} {outcome}")
             status = 0
+            for work in left:
+                with contextlib.suppress(OSError):
+                    work()
         finally:
             os._exit(status)
     status = os.waitpid(child, 0)[1]
@@ -126,11 +130,11 @@ def _say(line: str) -> None:
         left = left[os.write(1, left) :]
 
 
-def _outcome(call: t.Mapping[str, t.Any]) -> str:
+def _outcome(call: t.Mapping[str, t.Any], later: Later | None = None) -> str:
     """The result of a call as JSON."""
     warnings: t.List[str] = []
     try:
-        result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append)))
+        result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append, later=later)))
     except RunbookError as error:
         result = {"failed": True, "msg": error.message, **error.result}
     except OSError as error:
