@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gc
 import json
 import os
 import select
@@ -102,6 +103,7 @@ def _serve_apart(number: str, call: t.Mapping[str, t.Any]) -> None:
     child = os.fork()
     if child == 0:
         status = 1
+        gc.disable()  # a short life, and manifests are many small objects without cycles
         try:
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)  # the next requests are nobody else's to read
             left: t.List[t.Callable[[], object]] = []
