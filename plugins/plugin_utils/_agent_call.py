@@ -102,14 +102,14 @@ def _result(done: t.Mapping[str, t.Any], python: str) -> dict[str, t.Any]:
 
 
 def _python(action: ActionBase, task_vars: t.Mapping[str, t.Any]) -> str:
-    """The path of the host's Python, when the inventory says it or Ansible has found it out and it can be given a program; else nothing."""
-    if action._task.delegate_to or not action._is_pipelining_enabled("new"):
-        return ""
+    """The host's Python, when the inventory says it or Ansible has found it out and a program can be given to it; else nothing."""
     given = task_vars.get("ansible_python_interpreter")
     if not given or str(given).startswith("auto"):
         given = (task_vars.get("ansible_facts") or {}).get("discovered_interpreter_python")
     path = str(given or "")
-    return path if path.startswith("/") and "{" not in path and " " not in path else ""
+    if not path.startswith("/") or "{" in path or " " in path or action._task.delegate_to or not action._is_pipelining_enabled("new"):
+        return ""
+    return path
 
 
 @functools.lru_cache(maxsize=1)

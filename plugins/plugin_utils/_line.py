@@ -87,7 +87,8 @@ def _option(connection: t.Any, name: str) -> t.Any:
 
 def _wrapped(action: ActionBase, command: str) -> str:
     """A command as Ansible would execute it on the host: with privilege escalation, in the user's shell."""
-    connection, seen = action._connection, []
+    connection = action._connection
+    seen: list[str] = []
 
     def look(cmd: str, in_data: bytes | None = None, sudoable: bool = True) -> tuple[int, bytes, bytes]:
         seen.append(cmd)
@@ -98,7 +99,7 @@ def _wrapped(action: ActionBase, command: str) -> str:
         action._low_level_execute_command(command, in_data=b"-")
     finally:
         del connection.exec_command
-    return t.cast(str, seen[0])
+    return seen[0]
 
 
 class Line:
@@ -131,7 +132,8 @@ class Line:
             if not self._alive():
                 return None
             number = secrets.token_hex(8)
-            words = f"{number} {json.dumps(call)}\n" + ("leave\n" if last else "")
+            # The first line break ends what a task that was killed may have left unfinished.
+            words = f"\n{number} {json.dumps(call)}\n" + ("leave\n" if last else "")
             display.vvv(f"AGENT: ASK {len(words)} bytes", host=self._host)
             reply = self._talk(number, words.encode(), repeatable)
             with open(self._used, "w"):

@@ -11,7 +11,6 @@ import typing as t
 from .argspec import ArgumentSpec
 from .errors import RunbookError
 
-
 # What takes work to be done later.
 Later = t.Callable[[t.Callable[[], object]], object]
 

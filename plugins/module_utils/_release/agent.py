@@ -31,22 +31,34 @@ FOLLOWING = ("release_swap", "release_finish")
 def use_case(name: str) -> UseCase:
     """The use case of that name, ``KeyError`` for none. Imported when asked for: a host has to compile what it is sent."""
     if name == "stage":
-        from .stage import answer as found
-    elif name == "release_swap":
-        from .swap import release_swap as found
-    elif name == "release_finish":
-        from .finish import release_finish as found
-    elif name == "release_info":
-        from .info import release_info as found
-    elif name == "release_lock":
-        from .release_lock import release_lock as found
-    elif name == "release_prune":
-        from .prune import release_prune as found
-    elif name == "release_run":
-        from .run import release_run as found
-    else:
-        raise KeyError(name)
-    return found
+        from . import stage
+
+        return stage.answer
+    if name == "release_swap":
+        from . import swap
+
+        return swap.release_swap
+    if name == "release_finish":
+        from . import finish
+
+        return finish.release_finish
+    if name == "release_info":
+        from . import info
+
+        return info.release_info
+    if name == "release_lock":
+        from . import release_lock
+
+        return release_lock.release_lock
+    if name == "release_prune":
+        from . import prune
+
+        return prune.release_prune
+    if name == "release_run":
+        from . import run
+
+        return run.release_run
+    raise KeyError(name)
 
 
 def understand(request: str) -> tuple[UseCase, t.Mapping[str, t.Any]]:
@@ -59,7 +71,9 @@ def understand(request: str) -> tuple[UseCase, t.Mapping[str, t.Any]]:
 
 
 def serve(options: t.Mapping[str, t.Any], run: Run) -> t.Mapping[str, t.Any]:
-    """Run the use case that a request names, with its options."""
+    """Run the use case that a request names, with its options; without a request there is nothing to do."""
+    if options["request"] is None:
+        return {"changed": False}
     asked, inner = understand(options["request"])
     return asked(inner, run)
 
@@ -111,7 +125,9 @@ def _serve_apart(number: str, call: t.Mapping[str, t.Any]) -> None:
                 outcome = _outcome(call, left.append)
             except Exception as error:
                 said = f"{type(error).__name__}: {error}"
-                outcome = json.dumps({"failed": True, "msg": f"a defect of the collection: {said}", "module_stderr": traceback.format_exc()})
+                outcome = json.dumps(
+                    {"failed": True, "msg": f"a defect of the collection: {said}", "module_stderr": traceback.format_exc()}
+                )
             _say(f"{REPLY} {number} {outcome}")
             status = 0
             for work in left:
