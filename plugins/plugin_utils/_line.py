@@ -115,7 +115,9 @@ class Line:
         try:
             os.makedirs(self._folder, 0o700, exist_ok=True)
             with self._alone():
-                return self._alive() or self._start()
+                # One that was started and never greeted failed: a host that is away is not waited for twice.
+                again = os.path.exists(self._greeted) or not os.path.exists(self._in)
+                return self._alive() or (again and self._start())
         except OSError as error:
             display.vvv(f"no line to the agent: {error}", host=self._host)
             return False

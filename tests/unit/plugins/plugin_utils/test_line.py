@@ -148,7 +148,8 @@ def test_a_host_that_can_not_be_reached_is_asked_in_the_ordinary_way(ssh, tmp_pa
     action = Action(ssh)
     assert connect_ahead(action, HOST), "nobody waits for it"
     assert ask_agent(action, info(tmp_path), HOST, stays=stays)["releases"] == []
-    assert action.executed == 1
+    assert ask_agent(action, info(tmp_path), HOST, stays=stays)["releases"] == []
+    assert action.executed == 2 and connections(ssh) == 1
 
 
 def test_a_connection_that_breaks_under_a_request_is_not_a_success_nor_asked_again(ssh, tmp_path):
