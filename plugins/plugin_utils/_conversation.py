@@ -76,6 +76,7 @@ class Conversation:
             return self._finished(reply, reply.get("accepted"))
         self.host.prepare(reply["python"], reply["incoming"], lambda file: self._ask("receive_file", file=file))
         if "missing" in reply:
+            self.sent_files = 0  # the host is not what it was taken for, and did not keep what was sent unasked
             reply = self._ask("detail", trees={folders[index]: self._describe(folders[index]) for index in reply["missing"]})
         accepted = reply
         if self.check_mode:
