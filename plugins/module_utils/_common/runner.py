@@ -19,6 +19,8 @@ class Run:
     check_mode: bool = False
     diff: bool = False
     warn: t.Callable[[str], None] = lambda message: None
+    # One line about how far long work has come.
+    say: t.Callable[[str], None] = lambda line: None
 
 
 UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]

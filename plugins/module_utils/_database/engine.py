@@ -88,6 +88,10 @@ class Engine(t.Protocol):
         """Why a dump of that server can't be loaded into this one; empty when it can."""
         ...
 
+    def data_folder(self) -> str:
+        """Where the server keeps its data, when that is on this host and this log-in may know; else empty."""
+        ...
+
     def side_name(self, live: str, token: str) -> str:
         """A name beside ``live`` for a database that is being restored or was replaced; ``token`` is 8 letters and digits."""
         ...

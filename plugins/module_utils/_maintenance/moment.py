@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime
 import email.utils
-import re
 
 from .._common.errors import InvalidInput
 
@@ -20,23 +19,6 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
-
-
-def parse_until(text: str) -> datetime.datetime:
-    """The moment that an ISO 8601 text with its zone, or seconds since 1970 in digits, names; to the second."""
-    text = text.strip()
-    try:
-        if re.fullmatch(r"[0-9]+", text):
-            if len(text) > 11:
-                raise InvalidInput(f"until {text!r} is too large for seconds since 1970 (are these milliseconds?)")
-            return datetime.datetime.fromtimestamp(int(text), datetime.timezone.utc)
-        # Before Python 3.11 a fraction must have three or six digits, and seconds are all that counts here.
-        moment = datetime.datetime.fromisoformat(re.sub(r"[.,][0-9]+", "", re.sub(r"[zZ]$", "+00:00", text)))
-    except (ValueError, OverflowError, OSError):
-        raise InvalidInput(f"until {text!r} is not a moment; give ISO 8601 with its zone, for example 2030-01-31T22:30:00+01:00") from None
-    if moment.tzinfo is None:
-        raise InvalidInput(f"until {text!r} names no time zone; add Z or an offset, for example {moment.isoformat()}+01:00")
-    return moment.replace(microsecond=0)
 
 
 def check_until(moment: datetime.datetime, now: datetime.datetime) -> None:

@@ -13,9 +13,10 @@ import re
 import typing as t
 
 from .._common.errors import InvalidInput
+from .._common.times import parse_moment
 from .addresses import allow_names
 from .folder import Owner
-from .moment import check_retry_after, check_until, parse_until
+from .moment import check_retry_after, check_until
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")
 LONGEST_MESSAGE = 2000
@@ -60,7 +61,7 @@ def _notice(options: t.Mapping[str, t.Any], now: datetime.datetime) -> Notice:
         check_retry_after(options["retry_after"])
     until = None
     if options["until"]:
-        until = parse_until(options["until"])
+        until = parse_moment(options["until"], "until")
         if options["state"] == "present":
             check_until(until, now)
     return Notice(message, options["retry_after"], until)

@@ -32,9 +32,10 @@ import typing as t
 from .._common.errors import InvalidInput, Refused
 from .._common.files import site_base
 from .._common.runner import Run
+from .._common.times import parse_moment
 from . import htaccess, page
 from .folder import Folder, Owner, open_folder
-from .moment import check_retry_after, parse_until, retry_header
+from .moment import check_retry_after, retry_header
 from .request import Notice, Request, check_message, parse
 
 FLAG = "maintenance.flag"
@@ -167,7 +168,7 @@ def _merged(request: Request, before: Before) -> Notice:
             retry_after = old["retry_after"]
     if "until" in request.unsaid and isinstance(old.get("until"), str):
         with contextlib.suppress(InvalidInput):
-            until = parse_until(old["until"])
+            until = parse_moment(old["until"], "until")
     return Notice(message, retry_after, until)
 
 

@@ -7,12 +7,12 @@ import datetime
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput
+from ansible_collections.runbook.ops.plugins.module_utils._common.times import parse_moment
 from ansible_collections.runbook.ops.plugins.module_utils._maintenance.moment import (
     check_retry_after,
     check_until,
     for_people,
     in_words,
-    parse_until,
     retry_header,
 )
 
@@ -23,7 +23,7 @@ NOW = datetime.datetime(2030, 1, 31, 21, 0, tzinfo=datetime.timezone.utc)
     "text", ["2030-01-31T22:30:00+01:00", "2030-01-31 21:30:00Z", "2030-01-31T21:30z", "1896125400", " 2030-01-31T21:30:00.9+00:00 "]
 )
 def test_one_moment(text: str) -> None:
-    assert parse_until(text) == datetime.datetime(2030, 1, 31, 21, 30, tzinfo=datetime.timezone.utc)
+    assert parse_moment(text, "until") == datetime.datetime(2030, 1, 31, 21, 30, tzinfo=datetime.timezone.utc)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +37,7 @@ def test_one_moment(text: str) -> None:
 )
 def test_no_moment(text: str, says: str) -> None:
     with pytest.raises(InvalidInput, match=says):
-        parse_until(text)
+        parse_moment(text, "until")
 
 
 def test_limits() -> None:
@@ -51,7 +51,7 @@ def test_limits() -> None:
 
 
 def test_header() -> None:
-    until = parse_until("2030-01-31T22:30:00+01:00")
+    until = parse_moment("2030-01-31T22:30:00+01:00", "until")
     assert retry_header(90, until, NOW) == "90"
     assert retry_header(None, until, NOW) == "Thu, 31 Jan 2030 21:30:00 GMT"
     assert retry_header(None, until, until) == "300"
@@ -62,5 +62,5 @@ def test_words() -> None:
     assert [in_words(seconds) for seconds in (5, 60, 299, 3600, 5500, 86400, 200000)] == [
         *("a minute", "about 1 minute", "about 5 minutes", "about 1 hour", "about 2 hours", "about 1 day", "about 2 days")
     ]
-    assert for_people(parse_until("2030-01-31T22:30:00+01:00")) == "Thursday 31 January 2030, 22:30 (UTC+01:00)"
-    assert for_people(parse_until("2030-01-31T22:30:00Z")) == "Thursday 31 January 2030, 22:30 (UTC)"
+    assert for_people(parse_moment("2030-01-31T22:30:00+01:00", "until")) == "Thursday 31 January 2030, 22:30 (UTC+01:00)"
+    assert for_people(parse_moment("2030-01-31T22:30:00Z", "until")) == "Thursday 31 January 2030, 22:30 (UTC)"

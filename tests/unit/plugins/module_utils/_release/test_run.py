@@ -10,8 +10,8 @@ import subprocess
 import time
 
 import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._common.commands import parse
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release.run import parse
 from faults.small_site import listing, write_tree
 
 
