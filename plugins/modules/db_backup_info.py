@@ -38,6 +38,10 @@ options:
     description:
       - The age identity that can read encrypted backups, for O(verify=deep).
     type: str
+  encryption_identity_file:
+    description:
+      - A file on the host that holds it.
+    type: path
   max_age:
     description:
       - The newest good backup may be this old, for example V(26h) or V(2d); if it is older, or none is there, the check fails.

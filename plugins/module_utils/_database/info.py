@@ -9,14 +9,16 @@ import statistics
 import time
 import typing as t
 
-from .._common import clock, duration
+from .._common import clock
 from .._common.argspec import ArgumentSpec
 from .._common.errors import InvalidInput, RunbookError
 from .._common.outcome import Outcome, overall, summary
 from .._common.progress import Progress
 from .._common.runner import Run
+from .._common.times import in_words, parse_duration
 from . import catalogue, retention
 from .catalogue import Catalogue, Depth, Entry
+from .options import identity_of
 
 INFO = ArgumentSpec(
     {
@@ -25,11 +27,13 @@ INFO = ArgumentSpec(
         "verify": {"type": "str", "choices": ["none", "checksum", "deep"], "default": "none"},
         "verify_last": {"type": "int", "default": 0},
         "encryption_identity": {"type": "str", "no_log": True},
+        "encryption_identity_file": {"type": "path"},
         "max_age": {"type": "str"},
         "max_restore_age": {"type": "str"},
         "trend_last": {"type": "int", "default": 7},
         "fail": {"type": "bool", "default": False},
-    }
+    },
+    mutually_exclusive=[("encryption_identity", "encryption_identity_file")],
 )
 # What is listed as a trend needs some backups to be one.
 _FEWEST = 3
@@ -37,8 +41,8 @@ _FEWEST = 3
 
 def db_backup_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case: ``backups`` newest first, ``checks``, the worst ``status``."""
-    max_age = duration.length(options["max_age"], "max_age") if options["max_age"] else 0.0
-    restore_age = duration.length(options["max_restore_age"], "max_restore_age") if options["max_restore_age"] else 0.0
+    max_age = parse_duration(options["max_age"], "max_age") if options["max_age"] else 0.0
+    restore_age = parse_duration(options["max_restore_age"], "max_restore_age") if options["max_restore_age"] else 0.0
     if options["trend_last"] < _FEWEST:
         raise InvalidInput(f"trend_last: {options['trend_last']} backups are no trend; use {_FEWEST} or more")
     if options["verify_last"] < 0:
@@ -47,7 +51,7 @@ def db_backup_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]
     places = catalogue.folders(options["dest"], options["name"])
     found = [catalogue.scan(folder) for folder in places]
     if options["verify"] != "none":
-        _verify(found, options["verify"], options["verify_last"], options["encryption_identity"] or "", run)
+        _verify(found, options["verify"], options["verify_last"], identity_of(options), run)
     checks: list[Outcome] = []
     for one in found:
         checks += [_integrity(one), *_sizes(one, options["trend_last"])]
@@ -72,7 +76,7 @@ def db_backup_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]
 def _verify(found: t.Sequence[Catalogue], depth: Depth, last: int, identity: str, run: Run) -> None:
     chosen = [entry for one in found for entry in (one.entries[:last] if last else one.entries) if entry.sidecar]
     size = sum(entry.sidecar.stored_bytes for entry in chosen if entry.sidecar)
-    progress = Progress("verifying backups", getattr(run, "say", lambda line: None), size=size)
+    progress = Progress("verifying backups", run.say, size=size)
     for entry in chosen:
         entry.verify(depth, identity, lambda count: progress.advance(0, count))
 
@@ -146,14 +150,14 @@ def _freshness(one: Catalogue, limit: float, now: float) -> Outcome:
     if newest and now - newest.ended < -retention.SLACK:
         check.status, check.message = "crashed", f"the newest backup, {newest.id}, is dated in the future; a clock was or is wrong"
     elif newest and now - newest.ended > limit:
-        old = duration.words(now - newest.ended)
-        check.status, check.message = "failed", f"the newest good backup, {newest.id}, is {old} old, more than {duration.words(limit)}{why}"
+        old = in_words(now - newest.ended)
+        check.status, check.message = "failed", f"the newest good backup, {newest.id}, is {old} old, more than {in_words(limit)}{why}"
     elif newest is None and not doubtful:
         check.status, check.message = "failed", f"there is no good backup in {one.folder}{why}"
     elif doubtful:
         check.status, check.message = "crashed", doubtful[0].trouble
     else:
-        check.message = f"the newest good backup, {t.cast(Entry, newest).id}, is {duration.words(max(0, int(check.value)))} old"
+        check.message = f"the newest good backup, {t.cast(Entry, newest).id}, is {in_words(max(0, int(check.value)))} old"
     return check
 
 
@@ -166,9 +170,9 @@ def _restored(one: Catalogue, limit: float, now: float) -> Outcome:
     last = max(done, key=lambda line: clock.seconds(str(line["ended"])))
     check.value = int(now - clock.seconds(str(last["ended"])))
     check.details.update({"backup": last.get("id"), "mode": last.get("mode")})
-    old = duration.words(max(0, check.value))
+    old = in_words(max(0, check.value))
     if check.value > limit:
-        check.status, check.message = "failed", f"the last verified restore was {old} ago, more than {duration.words(limit)}"
+        check.status, check.message = "failed", f"the last verified restore was {old} ago, more than {in_words(limit)}"
     else:
         check.message = f"the last verified restore was {old} ago"
     return check

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import os
 import stat
 import time
 import typing as t
+import urllib.parse
 
 from .._common.argspec import ArgumentSpec
 from .._common.errors import Refused
@@ -19,6 +19,7 @@ from .._common.files import fsync_folder
 from .._common.runner import Run
 from . import catalogue, retention
 from .catalogue import Catalogue
+from .folder import Folder
 from .retention import Policy, Row
 
 # Of partial files and data without a sidecar: what is younger may belong to a backup that is being made.
@@ -90,7 +91,8 @@ def foresee(folder: str, policy: Policy, *, checksum: bool, now: float, tick: t.
 
 
 def _strays(folder: str, orphans: t.Sequence[str], now: float) -> list[str]:
-    return [name for name in orphans if now - _newest_change(os.path.join(folder, name)) > STRAY_AGE]
+    # Hidden partial folders belong to the folder's lock: whoever takes it removes them.
+    return [name for name in orphans if not name.startswith(".") and now - _newest_change(os.path.join(folder, name)) > STRAY_AGE]
 
 
 def _newest_change(path: str) -> float:
@@ -142,20 +144,6 @@ def _remove(folder: str, name: str) -> int:
     return freed
 
 
-@contextlib.contextmanager
-def _alone(folder: str) -> t.Iterator[None]:
-    """No backup is made and no other run prunes meanwhile: what is partial then is left from a run that was killed."""
-    fd = os.open(os.path.join(folder, ".lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Refused(f"another run is working in {folder}; nothing was deleted, run again when it has ended") from None
-        yield
-    finally:
-        os.close(fd)
-
-
 def db_backup_prune(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case. One database's refusal does not keep the others from being pruned, and fails the whole at the end."""
     policy = Policy.from_options(options)
@@ -166,7 +154,9 @@ def db_backup_prune(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any
         if not os.path.isdir(folder):
             raise Refused(f"{folder} does not exist; there are no backups of {options['name']} in {options['dest']}")
         try:
-            with contextlib.nullcontext() if run.check_mode else _alone(folder):
+            # No backup is made meanwhile, so what is partial is left from a run that was killed.
+            place = Folder(options["dest"], urllib.parse.unquote(os.path.basename(folder)))
+            with contextlib.nullcontext() if run.check_mode else place.locked("a pruning"):
                 outlook = foresee(folder, policy, checksum=options["verify"] == "checksum", now=time.time())
                 if not run.check_mode:
                     freed += carry_out(outlook)

@@ -12,8 +12,9 @@ import dataclasses
 import time
 import typing as t
 
-from .._common import clock, duration
+from .._common import clock
 from .._common.errors import InvalidInput, Refused
+from .._common.times import in_words, parse_duration
 
 # bad: proven not to be what was backed up. unknown: nothing could be proven, so it neither counts nor goes.
 State = t.Literal["good", "bad", "unknown"]
@@ -56,7 +57,7 @@ class Policy:
         """Of ``keep_last`` … ``keep_yearly``, ``min_good`` and ``max_age``; ``InvalidInput`` when it makes no sense."""
         names = ("last", "hourly", "daily", "weekly", "monthly", "yearly")
         counts = {name: int(options[f"keep_{name}"] or 0) for name in names}
-        policy = cls(**counts, min_good=options["min_good"], max_age=duration.length(options["max_age"], "max_age"))
+        policy = cls(**counts, min_good=options["min_good"], max_age=parse_duration(options["max_age"], "max_age"))
         for name, count in counts.items():
             if count < 0:
                 raise InvalidInput(f"keep_{name}: {count} can't be negative")
@@ -102,7 +103,7 @@ def guard(candidates: t.Sequence[Candidate], policy: Policy, now: float) -> None
     last = max(newest.values(), key=_when)
     if now - last.ended > policy.max_age:
         raise Refused(
-            f"the newest good backup, {last.id}, is {duration.words(now - last.ended)} old, more than max_age: {duration.words(policy.max_age)};"
+            f"the newest good backup, {last.id}, is {in_words(now - last.ended)} old, more than max_age: {in_words(policy.max_age)};"
             " backups stopped or the clock jumped, so nothing was deleted. Make a backup first, or raise max_age"
         )
 

@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import Refused, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._database import prune, retention, sidecar
+from ansible_collections.runbook.ops.plugins.module_utils._database.folder import Folder
 from faults.small_backups import DAY, HOUR, SmallBackups
 
 NONE = {f"keep_{name}": None for name in ("last", "hourly", "daily", "weekly", "monthly", "yearly")}
@@ -165,16 +166,16 @@ def test_killed_between_sidecar_and_data(backups, monkeypatch, parts):
 def test_strays(backups):
     for age in (2, 1):
         backups.make(age * DAY)
-    os.mkdir(backups.path(".partial-0123"))
-    for name in ("20260101_000000.sql", ".partial-0123/data", "20260101_000000.json.01ab.partial", "notes.txt"):
+    os.mkdir(backups.path("20260102_000000"))
+    for name in ("20260101_000000.sql", "20260102_000000/data", "20260101_000000.json.01ab.partial", "notes.txt"):
         with open(backups.path(name), "w") as stream:
             stream.write("x")
     assert go(backups)["changed"] is False
-    for name in ("20260101_000000.sql", ".partial-0123/data", ".partial-0123", "20260101_000000.json.01ab.partial", "notes.txt"):
+    for name in ("20260101_000000.sql", "20260102_000000/data", "20260102_000000", "20260101_000000.json.01ab.partial", "notes.txt"):
         old(backups.path(name))
     assert len(go(backups, check=True)["strays"]) == 3
     assert len(go(backups)["strays"]) == 3
-    assert [name for name in os.listdir(backups.folder) if "partial" in name or name.startswith("20260101")] == []
+    assert [name for name in os.listdir(backups.folder) if "partial" in name or name.startswith("202601")] == []
     assert os.path.exists(backups.path("notes.txt"))
 
 
@@ -196,7 +197,7 @@ def test_links_are_not_followed(backups, tmp_path):
     assert [name for name in os.listdir(backups.folder) if name.startswith("202601")] == []
     # Nor is a whole database's folder that is a link.
     os.symlink(backups.folder, os.path.join(backups.dest, "linked"))
-    with pytest.raises(RunbookError, match="symbolic link"):
+    with pytest.raises(RunbookError, match="is not a folder"):
         go(backups, name="linked")
 
 
@@ -243,7 +244,7 @@ def test_one_databases_clock_does_not_stop_the_others_but_is_an_error(backups):
 def test_nobody_prunes_while_a_backup_is_made(backups):
     for age in (3, 2, 1):
         backups.make(age * DAY)
-    with prune._alone(backups.folder), pytest.raises(Refused, match="working in|in use"):
+    with Folder(backups.dest, "shop").locked("a backup"), pytest.raises(Refused, match="in use by a backup"):
         go(backups)
     assert len(backups.ids()) == 3
 

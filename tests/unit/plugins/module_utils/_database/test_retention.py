@@ -100,7 +100,7 @@ def test_series_are_counted_apart():
         ({"keep_daily": 2, "min_good": 3}, "below the floor"),
         ({"keep_last": 5, "min_good": 0}, "min_good: 0"),
         ({"keep_last": 5, "keep_daily": -1}, "keep_daily: -1"),
-        ({"keep_last": 5, "max_age": "soon"}, "max_age: 'soon'"),
+        ({"keep_last": 5, "max_age": "soon"}, "max_age 'soon'"),
     ],
 )
 def test_policies_that_make_no_sense(options, message):
