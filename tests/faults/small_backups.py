@@ -1,17 +1,13 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Small backups of made-up data, as db_backup leaves them, without a database server.
-
-As a program it makes them for an integration target: ``small_backups.py DEST NAME AGE_IN_HOURS…``.
-"""
+"""Small backups of made-up data, as db_backup leaves them, without a database server."""
 
 from __future__ import annotations
 
 import contextlib
 import io
 import os
-import sys
 import threading
 import time
 
@@ -84,9 +80,3 @@ class SmallBackups:
 
     def cut(self, identity, size, suffix=".sql"):
         os.truncate(self.path(identity + suffix), size)
-
-
-if __name__ == "__main__":
-    backups = SmallBackups(sys.argv[1], sys.argv[2])
-    for hours in sys.argv[3:]:
-        print(backups.make(float(hours) * HOUR))
