@@ -20,7 +20,7 @@ from .._database import retention
 from .._database.retention import Candidate, Policy, Row
 from . import options as opts
 from .compare import Comparison, compare
-from .restic import INCOMPLETE, PENDING, VERIFIED, Repository, Snapshot, check_tags, opened
+from .restic import INCOMPLETE, PENDING, VERIFIED, NoRepository, Repository, Snapshot, check_tags, opened
 
 # Clocks of file systems tick a little beside the system's.
 _MARGIN = 2.0
@@ -34,17 +34,15 @@ def files_backup(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     policy = Policy.from_options(options) if keeps else None
     fresh = parse_duration(options["fresh_for"], "fresh_for")
     with opened(opts.location(options)) as repository:
-        there = repository.exists()
-        if not there:
+        host = opts.host(options)
+        try:
+            before = repository.snapshots(options["tags"], host, path)
+        except NoRepository:
             _refuse_init(options, repository)
             if run.check_mode:
                 return _result(True, None, f"would make the repository {repository.where} and a snapshot of {path}\n")
             repository.run("init")
-        if not run.check_mode:
-            # Only those of processes that are gone.
-            repository.run("unlock")
-        host = opts.host(options)
-        before = repository.snapshots(options["tags"], host, path) if there else []
+            before = []
         young = [snapshot for snapshot in before if VERIFIED in snapshot.tags and 0 <= time.time() - snapshot.taken < fresh]
         if young:
             return _result(False, young[-1], "")

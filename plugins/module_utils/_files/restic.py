@@ -107,10 +107,17 @@ class Repository:
         self._words = (program, *options)
         self._environment = environment
 
-    def run(self, *words: str, ok: t.Container[int] = (0,)) -> bytes:
+    def run(self, *words: str) -> bytes:
         """A command's output; ``RunbookError`` with restic's reason when it fails."""
         try:
-            return run(self._command(words), ok=ok)
+            return run(self._command(words))
+        except ProgramFailed as failed:
+            if "already locked" not in failed.stderr:
+                raise self._explain(failed) from None
+        try:
+            # Locks of processes that are gone, and only those, are removed.
+            run(self._command(["unlock"]))
+            return run(self._command(words))
         except ProgramFailed as failed:
             raise self._explain(failed) from None
 
@@ -136,16 +143,8 @@ class Repository:
             return NoRepository(f"there is no repository at {self.where}; correct the address, mount its disk, or let init: true make one")
         return RunbookError(f"repository {self.where}: {failed.message}")
 
-    def exists(self) -> bool:
-        """Whether there is a repository that the password opens. What can't be reached is an error, not absent."""
-        try:
-            self.run("cat", "config")
-        except NoRepository:
-            return False
-        return True
-
     def snapshots(self, tags: t.Sequence[str], host: str = "", path: str = "") -> list[Snapshot]:
-        """Those with all of the tags, of a host and path if given, oldest first."""
+        """Those with all of the tags, of a host and path if given, oldest first. ``NoRepository`` when there is none."""
         words = [*(["--tag", ",".join(tags)] if tags else []), *(["--host", host] if host else []), *(["--path", path] if path else [])]
         try:
             found = [Snapshot.from_json(item) for item in json.loads(self.run("snapshots", "--json", *words) or b"[]") or []]
@@ -167,7 +166,7 @@ class Repository:
 
 @contextlib.contextmanager
 def opened(location: Location) -> t.Iterator[Repository]:
-    """A repository, whether it exists or not. Locks of runs that were killed on this host are removed."""
+    """A repository, whether it exists or not."""
     location.check()
     program = find_program(["restic"], "restic")
     with secret_file(location.password + "\n") as password, secret_file(location.repository + "\n") as address:
