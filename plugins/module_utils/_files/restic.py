@@ -15,15 +15,18 @@ import io
 import json
 import re
 import subprocess
+import tempfile
 import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
-from .._common.process import Command, Process, ProgramFailed, find_program, run, secret_file
+from .._common.process import Command, Process, ProgramFailed, find_program, secret_file
 from .._common.times import parse_moment
 
 # What a snapshot is called until all was verified, and afterwards. Only the latter counts.
 PENDING, VERIFIED = "runbook-pending", "runbook-verified"
 INCOMPLETE = 3
+# How often (in seconds) it is looked at what restic says, and how many of its own tries are enough for a repository on a disk.
+_GLANCE, _TRIES = 1.0, 3
 _ABSENT = re.compile(r"no such file|does not exist|not exist|not found|NoSuchKey|NoSuchBucket", re.IGNORECASE)
 
 
@@ -106,20 +109,45 @@ class Repository:
         options = ["-o", f"sftp.command={location.sftp_command}"] if location.sftp_command else []
         self._words = (program, *options)
         self._environment = environment
+        self._local = location.repository.startswith("/")
 
     def run(self, *words: str) -> bytes:
         """A command's output; ``RunbookError`` with restic's reason when it fails."""
         try:
-            return run(self._command(words))
+            return self._run(words)
         except ProgramFailed as failed:
             if "already locked" not in failed.stderr:
                 raise self._explain(failed) from None
         try:
             # Locks of processes that are gone, and only those, are removed.
-            run(self._command(["unlock"]))
-            return run(self._command(words))
+            self._run(["unlock"])
+            return self._run(words)
         except ProgramFailed as failed:
             raise self._explain(failed) from None
+
+    def _run(self, words: t.Sequence[str]) -> bytes:
+        with tempfile.TemporaryFile() as printed:
+            process = Process(self._command(words), stdout=printed)
+            try:
+                while not self._ended(process):
+                    # A disk does not get better by waiting, but restic would try for a quarter of an hour.
+                    tries = [line for line in process.last_words().splitlines() if "returned error, retrying" in line]
+                    if self._local and len(tries) >= _TRIES:
+                        raise RunbookError(f"repository {self.where} is damaged or can't be read: {tries[-1].strip()}")
+            finally:
+                process.kill()
+            printed.seek(0)
+            return printed.read()
+
+    @staticmethod
+    def _ended(process: Process) -> bool:
+        try:
+            process.finish(_GLANCE)
+        except ProgramFailed:
+            raise
+        except RunbookError:
+            return False
+        return True
 
     def lines(self, *words: str) -> t.Iterator[dict[str, t.Any]]:
         """The JSON lines of a command while it prints them. ``ProgramFailed`` after the last one when it fails."""

@@ -21,11 +21,14 @@ class Folder:
     """As a repository with one snapshot, which is a folder; ``spoil`` is what happens to a restored one."""
 
     where = "/srv/restic"
+    gone = False
 
     def __init__(self, kept, source, spoil=lambda path: None):
         self.kept, self.source, self.spoil = str(kept), source, spoil
 
     def snapshots(self, tags, host="", path=""):
+        if self.gone:
+            raise RunbookError("not reached")
         return [Snapshot("0123456789", "2026-11-21T10:15:00.123456789Z", (self.source,), "web", (VERIFIED,), "0123456789")]
 
     def nodes(self, snapshot):
@@ -112,6 +115,12 @@ def test_killed_at_every_step(site, can_exchange, there, when):
         live = content(site.source) if os.path.exists(site.source) else None
         if can_exchange or not there:
             assert live in ((old, new) if there else (None, new))
+        # What is live is put right first, even when the repository can't be reached now.
+        site.gone = True
+        with pytest.raises(RunbookError, match="not reached"):
+            go(site)
+        site.gone = False
+        assert (content(site.source) if os.path.exists(site.source) else None) in ((old, new) if there else (None, new))
         again = go(site)
         assert content(site.source) == new
         assert [name for name in os.listdir(parent) if "restore" in name] == []
