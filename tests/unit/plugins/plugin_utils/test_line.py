@@ -47,7 +47,7 @@ class Action:
     """What a worker process has of a task; counts what is executed without a line."""
 
     def __init__(self, ssh, check_mode=False):
-        self._task = types.SimpleNamespace(delegate_to=None, check_mode=check_mode, diff=False)
+        self._task = types.SimpleNamespace(delegate_to=None, check_mode=check_mode, diff=False, no_log=False, environment=None)
         self._play_context = types.SimpleNamespace(password=None, remote_addr="web1")
         self._connection = Connection(ssh)
         self.executed = 0
