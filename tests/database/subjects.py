@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -229,6 +230,17 @@ class MongoDB(Subject):
         client: t.Any = pymongo.MongoClient("127.0.0.1", directConnection=True, serverSelectionTimeoutMS=3000)
         return client[self.name]
 
+    def wait(self) -> None:
+        import pymongo.errors
+
+        super().wait()
+        admin = self._database().client.admin
+        with contextlib.suppress(pymongo.errors.OperationFailure):  # it was made already
+            admin.command("replSetInitiate", {"_id": "rs0", "members": [{"_id": 0, "host": "127.0.0.1:27017"}]})
+        deadline = time.monotonic() + 30
+        while not admin.command("hello")["isWritablePrimary"] and time.monotonic() < deadline:
+            time.sleep(0.1)
+
     def make(self, version: int) -> None:
         self.clear()
         database = self._database()
@@ -258,6 +270,8 @@ class MongoDB(Subject):
             return found + [
                 name for name in database.list_collection_names() if name not in ("parent", "child") and not name.startswith("system.")
             ]
+        except (pymongo.errors.OperationFailure, pymongo.errors.NotMasterError):
+            return []  # not a replica set yet
         except pymongo.errors.PyMongoError as error:
             raise subprocess.SubprocessError(str(error)) from None
 

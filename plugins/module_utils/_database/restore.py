@@ -97,6 +97,8 @@ class _Restore:
         entry.phase = "switched"
         self.journal.write(entry)
         self._start_writers()
+        # Where the switch was a copy, its source is still there.
+        engine.drop(entry.side)
         replaced = engine.exists(entry.previous)
         kept = self.journal.kept()
         if replaced and self.request.keep_previous > 0:
@@ -276,6 +278,7 @@ def settle(engine: Engine, journal: Journal, writers: Writers) -> tuple[str, Ent
         engine.drop(entry.side)
         journal.close()
         return f"{what} was undone: its side database was dropped, {entry.live} is as it was before", None
+    engine.drop(entry.side)
     kept = journal.kept()
     if engine.exists(entry.previous):
         kept.append(Kept(entry.previous, entry.keep_until or time.time() + 7 * 86400))
