@@ -12,6 +12,7 @@ from .checks import KINDS
 from .conditions import OPERATORS
 from .dialect import UNITS
 from .options import LOGIN
+from .upkeep import ACTIONS
 
 _WHERE: dict[str, t.Any] = {
     "type": "list",
@@ -54,6 +55,31 @@ QUERY = LOGIN.merge(
             "database": {"type": "str"},
             "timeout": {"type": "float", "default": 10},
             "fail": {"type": "bool", "default": True},
+        }
+    )
+)
+
+DELETION: dict[str, t.Any] = {
+    "table": {"type": "str", "required": True, "aliases": ["collection"]},
+    "column": {"type": "str", "required": True, "aliases": ["field"]},
+    "older_than": {"type": "str", "required": True},
+    "unit": {"type": "str", "choices": list(UNITS), "default": "time"},
+    "time_zone": {"type": "str", "choices": ["utc", "server"], "default": "utc"},
+    "where": _WHERE,
+    "batch": {"type": "int", "default": 1000},
+    "max_rows": {"type": "int", "default": 100000},
+    "pause": {"type": "float", "default": 0},
+}
+
+MAINTAIN = LOGIN.merge(
+    ArgumentSpec(
+        {
+            "name": {"type": "str", "required": True},
+            "tables": {"type": "list", "elements": "str", "default": [], "aliases": ["collections"]},
+            "actions": {"type": "list", "elements": "str", "choices": list(ACTIONS), "default": []},
+            "delete_older_than": {"type": "list", "elements": "dict", "default": [], "options": DELETION},
+            "fresh_for": {"type": "str", "default": "0"},
+            "lock_timeout": {"type": "float", "default": 5},
         }
     )
 )

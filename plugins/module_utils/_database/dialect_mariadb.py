@@ -17,7 +17,8 @@ from .dialect import Column, Row, TableColumns, check_unit
 from .mariadb_client import Client, Session, identifier, literal, parse
 
 _MOMENTS = frozenset(["datetime", "timestamp", "date"])
-_NUMBERS = frozenset(["tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "double", "float"])
+_WHOLE = frozenset(["tinyint", "smallint", "mediumint", "int", "bigint"])
+_NUMBERS = _WHOLE | {"decimal", "double", "float"}
 _BINARY = frozenset(["binary", "varbinary", "blob", "tinyblob", "mediumblob", "longblob", "bit"])
 _READING = re.compile(r"^(\(|(select|with|show|explain|describe|desc|table|values)\b)", re.IGNORECASE)
 # The only writing that a read-only transaction lets through: files on the server.
@@ -106,6 +107,8 @@ class MariaDBDialect:
 
     def key(self, column: Column) -> str:
         name = identifier(column.name)
+        if column.type in _WHOLE:
+            return f"CAST({name} AS CHAR)"
         return f"CONCAT('0x', HEX({name}))" if column.type in _BINARY else f"QUOTE({name})"
 
     @contextlib.contextmanager

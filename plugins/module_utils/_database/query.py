@@ -59,8 +59,12 @@ def run_check(check: Check, asker: Asker) -> Outcome:
 def _measure(check: Check, asker: Asker) -> Outcome:
     start = time.perf_counter()
     reading = asker.read(check)
+    took = time.perf_counter() - start
+    if took > check.timeout:
+        # MariaDB answers 0 from a BENCHMARK that it interrupted.
+        raise RunbookError(f"it took {took:.1f} s, longer than its timeout of {check.timeout:g} s")
     if check.kind == "ping":
-        value: float | None = (time.perf_counter() - start) * 1000
+        value: float | None = took * 1000
     elif reading.value is None and reading.status != "ok":
         value = None
     else:
