@@ -71,7 +71,7 @@ class SqlKeeper:
                 if not keys:
                     return
                 # The condition again: a row may have changed since its key was read.
-                yield writer.delete(f"DELETE FROM {table.sql} WHERE {among(names, keys, self.pairs)} AND {condition}")  # noqa: S608
+                yield writer.delete(self.dialect.delete(table, f"{among(names, keys, self.pairs)} AND {condition}"))
                 last, left = keys[-1], left - len(keys)
 
     def fresh(self, action: str, tables: t.Collection[str], seconds: float) -> dict[str, str]:
