@@ -47,7 +47,8 @@ def connect(login: Login, timeout: float) -> t.Any:
         if login.ca_cert:
             settings["tlsCAFile"] = login.ca_cert
         if login.client_cert:
-            raise InvalidInput("MongoDB's library wants certificate and key in one file; client_cert and client_key can't be used here")
+            # The library wants certificate and key in one file.
+            settings["tlsCertificateKeyFile"] = login.client_cert
         if login.ssl_mode == "require" and not login.ca_cert:
             settings["tlsAllowInvalidCertificates"] = True
         elif login.ssl_mode == "verify-ca":
