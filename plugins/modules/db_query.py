@@ -27,7 +27,9 @@ requirements:
   - The engine's command line client on the host (C(mariadb) or C(mysql), C(psql)); for MongoDB the Python library pymongo. SQLite and
     Redis need nothing.
 notes:
-  - V(ping) measures what a client has to do, including its start and the log-in.
+  - What other sessions do has to be visible to the log-in, for V(slow_queries) and V(replication_lag). MariaDB needs the privileges
+    C(PROCESS) and C(REPLICA MONITOR), PostgreSQL the role C(pg_monitor), MongoDB C(clusterMonitor). Without them these checks are
+    V(crashed). - V(ping) measures what a client has to do, including its start and the log-in.
 options:
   checks:
     description:

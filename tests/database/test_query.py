@@ -12,6 +12,7 @@ import signal
 import sqlite3
 import subprocess
 import threading
+import time
 import typing as t
 
 import pytest
@@ -19,7 +20,6 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.errors import 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._database.check_options import CHECK, QUERY
 from ansible_collections.runbook.ops.plugins.module_utils._database.query import db_query
-
 from database import servers
 from database.servers import Pair, Server
 
@@ -403,6 +403,38 @@ def test_slow_queries(subject: Subject) -> None:
         assert subject.one(kind="slow_queries", measure="rate", crit=1e9)["status"] == "ok"
     else:
         assert subject.one(kind="slow_queries", measure="rate")["status"] == "crashed"
+
+
+def test_a_log_in_that_may_not_see_others(subject: Subject) -> None:
+    """To it the server looks as if nobody else were there, which must not be taken for ok."""
+    if subject.engine not in ("mariadb", "postgresql"):
+        return
+    primary, replica = subject.pair
+    options = {"login_user": "rb_test_limited", "login_password": "x"}
+    checks = [{"kind": "slow_queries"}, {"kind": "replication_lag"}]
+    if subject.engine == "mariadb":
+        servers.mariadb(primary, f"CREATE USER rb_test_limited IDENTIFIED BY 'x'; GRANT SELECT ON {DATABASE}.* TO rb_test_limited")
+        more = "GRANT PROCESS, REPLICA MONITOR ON *.* TO rb_test_limited"
+        servers.until(lambda: servers.mariadb(replica, "SELECT COUNT(*) FROM mysql.user WHERE user = 'rb_test_limited'") == "1")
+    else:
+        servers.psql(primary, "CREATE ROLE rb_test_limited LOGIN")
+        more = "GRANT pg_monitor TO rb_test_limited"
+        servers.until(lambda: servers.psql(replica, "SELECT count(*) FROM pg_roles WHERE rolname = 'rb_test_limited'") == "1")
+
+    def statuses() -> list[str]:
+        with connected(subject):
+            time.sleep(0.5)
+            found = [subject.ask(*checks, **{**server.options, **options}) for server in (primary, replica)]
+        return [item["status"] for result in found for item in result["checks"]]
+
+    assert statuses()[0] == "crashed"
+    assert statuses()[3] == "crashed"
+    if subject.engine == "mariadb":
+        servers.mariadb(primary, more)
+    else:
+        servers.psql(primary, more)
+    servers.until(lambda: statuses()[3] == "ok", 20)
+    assert statuses()[0] == "ok"
 
 
 def test_statistics(subject: Subject) -> None:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 from .._common.errors import RunbookError
 from .ask_sql import SqlAsker, oldest
 from .checks import Check, Reading
@@ -13,6 +15,7 @@ from .dialect_mariadb import MariaDBDialect, hexed
 from .mariadb_client import Client
 from .model import Login
 
+_SEES_ALL = re.compile(r"GRANT (?:.*, )?(?:PROCESS|ALL PRIVILEGES)\b.* ON \*\.\* ")
 _SYSTEM = "('mysql', 'information_schema', 'performance_schema', 'sys')"
 
 
@@ -36,6 +39,9 @@ class MariaDBAsker(SqlAsker):
         if check.measure == "rate":
             slow, uptime = self._number(check, "STATUS", "Slow_queries"), self._number(check, "STATUS", "Uptime")
             return Reading(slow * 3600 / max(1.0, uptime), f"{slow:.0f} since the server's start {uptime:.0f} s ago")
+        # Without it the server shows a log-in its own queries, as if there were no others.
+        if not any(_SEES_ALL.match(grant or "") for row in self.ask(check, "SHOW GRANTS") for grant in row.values()):
+            raise RunbookError("this log-in sees no queries but its own; grant it PROCESS")
         row = self.one(
             check,
             "SELECT COUNT(*) AS n, COALESCE(MAX(TIME), 0) AS longest FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"  # noqa: S608

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+from .._common.errors import RunbookError
 from .ask_sql import SqlAsker, oldest
 from .checks import Check, Reading
 from .dialect_postgresql import PostgreSQLDialect
 from .model import Login
 from .postgresql_client import Client, literal
+
+
+_BLIND = "this log-in may not see what other sessions do; grant it the role pg_monitor"
 
 
 class PostgreSQLAsker(SqlAsker):
@@ -34,6 +38,12 @@ class PostgreSQLAsker(SqlAsker):
     def slow_queries(self, check: Check) -> Reading:
         if check.measure == "rate":
             return Reading(None, "PostgreSQL keeps no count of slow queries; use measure running", "crashed")
+        hidden = self.one(
+            check,
+            "SELECT count(*) AS n FROM pg_catalog.pg_stat_activity WHERE query = '<insufficient privilege>' AND pid <> pg_backend_pid()",
+        )
+        if hidden["n"] != "0":
+            raise RunbookError(_BLIND)
         row = self.one(
             check,
             "SELECT count(*) AS n, COALESCE(round(max(extract(epoch FROM clock_timestamp() - query_start))), 0) AS longest"  # noqa: S608
@@ -47,12 +57,15 @@ class PostgreSQLAsker(SqlAsker):
         row = self.one(
             check,
             "SELECT pg_is_in_recovery() AS standby, (SELECT count(*) FROM pg_catalog.pg_stat_wal_receiver WHERE status = 'streaming')"
-            " AS receiving, pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AS level,"
+            " AS receiving, (SELECT count(*) FROM pg_catalog.pg_stat_wal_receiver WHERE status IS NULL) AS hidden,"
+            " pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() AS level,"
             " CASE WHEN pg_is_in_recovery() THEN pg_is_wal_replay_paused() END AS paused,"
             " extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) AS age",
         )
         if row["standby"] != "t":
             return self._of_primary(check)
+        if row["hidden"] != "0":
+            raise RunbookError(_BLIND)
         age = row["age"]
         if row["receiving"] == "0":
             return Reading(age, "the standby receives nothing; is its primary reachable?", "failed")
@@ -67,6 +80,8 @@ class PostgreSQLAsker(SqlAsker):
             "SELECT application_name AS name, state, COALESCE(extract(epoch FROM replay_lag), 0) AS lag FROM pg_catalog.pg_stat_replication"
             " WHERE state IS DISTINCT FROM 'backup'",
         )
+        if any(row["state"] is None for row in rows):
+            raise RunbookError(_BLIND)
         streaming = [row for row in rows if row["state"] == "streaming"]
         lag = max((float(row["lag"] or 0) for row in streaming), default=None)
         if len(streaming) < check.replicas:
