@@ -29,7 +29,8 @@ requirements:
 notes:
   - What other sessions do has to be visible to the log-in, for V(slow_queries) and V(replication_lag). MariaDB needs the privileges
     C(PROCESS) and C(REPLICA MONITOR), PostgreSQL the role C(pg_monitor), MongoDB C(clusterMonitor). Without them these checks are
-    V(crashed). - V(ping) measures what a client has to do, including its start and the log-in.
+    V(crashed).
+  - V(ping) measures what a client has to do, including its start and the log-in.
 options:
   checks:
     description:

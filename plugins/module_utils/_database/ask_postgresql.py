@@ -12,7 +12,6 @@ from .dialect_postgresql import PostgreSQLDialect
 from .model import Login
 from .postgresql_client import Client, literal
 
-
 _BLIND = "this log-in may not see what other sessions do; grant it the role pg_monitor"
 
 
