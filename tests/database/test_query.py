@@ -410,7 +410,7 @@ def test_a_log_in_that_may_not_see_others(subject: Subject) -> None:
     if subject.engine not in ("mariadb", "postgresql"):
         return
     primary, replica = subject.pair
-    options = {"login_user": "rb_test_limited", "login_password": "x"}
+    options = {"login_user": "rb_test_limited", "login_password": "x", "database": None}
     checks = [{"kind": "slow_queries"}, {"kind": "replication_lag"}]
     if subject.engine == "mariadb":
         servers.mariadb(primary, f"CREATE USER rb_test_limited IDENTIFIED BY 'x'; GRANT SELECT ON {DATABASE}.* TO rb_test_limited")

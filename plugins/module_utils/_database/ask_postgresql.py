@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from .._common.errors import RunbookError
 from .ask_sql import SqlAsker, oldest
 from .checks import Check, Reading
@@ -24,6 +26,10 @@ class PostgreSQLAsker(SqlAsker):
     def greet(self, timeout: float, database: str) -> None:
         # A database that is missing concerns its own checks only.
         super().greet(timeout, self._maintenance)
+
+    def read(self, check: Check) -> Reading:
+        # Left out, a client would take the user's name for the database's.
+        return super().read(check if check.database else dataclasses.replace(check, database=self._maintenance))
 
     def connections(self, check: Check) -> Reading:
         row = self.one(
