@@ -161,7 +161,7 @@ options:
         type: float
   database:
     description:
-      - The database of checks that name none. For SQLite the path of its file, for Redis a number. PostgreSQL's is O(login_db) unless given.
+      - The database of checks that name none. For SQLite the path of its file, for Redis a number. PostgreSQL's is O(login_db) without it.
     type: str
   timeout:
     description:
