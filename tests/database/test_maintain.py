@@ -22,7 +22,6 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.errors import 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._database.check_options import DELETION, MAINTAIN
 from ansible_collections.runbook.ops.plugins.module_utils._database.maintain import db_maintain
-
 from database import servers
 from database.servers import Server
 
