@@ -57,9 +57,16 @@ def back_up(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
     """
     request.codec.check()
     engine.check_name(request.name)
-    server = engine.server()
-    tables = request.tables.resolve(engine.tables(request.name))
     folder = Folder(request.dest, request.name)
+    try:
+        server = engine.server()
+        tables = request.tables.resolve(engine.tables(request.name))
+    except RunbookError as error:
+        # Whoever asks how the backups are has to hear of it, though nothing was begun.
+        if os.path.isdir(folder.path) and not run.check_mode:
+            line = {"id": "", "started": clock.now(), "ended": clock.now(), "status": "failed", "message": error.message}
+            sidecar.log(folder.path, sidecar.ATTEMPTS, line)
+        raise
     fresh = _fresh(folder, request)
     if fresh:
         path = sidecar.sidecar_path(folder.path, fresh.id)
@@ -103,10 +110,14 @@ def back_up(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
 def _make(engine: Engine, request: Request, folder: Folder, identity: str, began: float, server: t.Any, run: Run) -> Sidecar:
     partial = folder.partial()
     try:
-        with engine.dump(request.name, request.tables, request.jobs) as dump:
+        # The dump is closed before its threads are waited for: what one of them waits for may never come after another's failure.
+        with (
+            concurrent.futures.ThreadPoolExecutor(request.jobs + 1) as pool,
+            engine.dump(request.name, request.tables, request.jobs) as dump,
+        ):
             size = sum(table.bytes for table in request.tables.resolve(engine.tables(request.name)))
             progress = Progress(f"backing up {request.name}", run.say, size=size)
-            stored, inventory = _store(dump, partial, request, progress)
+            stored, inventory = _store(pool, dump, partial, request, progress)
             revision = dump.query(request.revision_query) if request.revision_query else ""
             settings = dump.settings
         named = _publish(folder, partial, identity, engine.suffix + request.codec.suffix, stored, request.mode)
@@ -136,7 +147,9 @@ def _make(engine: Engine, request: Request, folder: Folder, identity: str, began
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _store(dump: Dump, partial: str, request: Request, progress: Progress) -> tuple[list[StoredPart], Inventory]:
+def _store(
+    pool: concurrent.futures.ThreadPoolExecutor, dump: Dump, partial: str, request: Request, progress: Progress
+) -> tuple[list[StoredPart], Inventory]:
     """Write every part, some at a time, while the same moment is counted; the first error ends all of them."""
     stop = threading.Event()
 
@@ -149,19 +162,18 @@ def _store(dump: Dump, partial: str, request: Request, progress: Progress) -> tu
             stop.set()
             raise
 
-    parts = dump.parts
-    with concurrent.futures.ThreadPoolExecutor(max(1, min(request.jobs, len(parts))) + 1) as pool:
-        facts = pool.submit(dump.inventory, counts=request.counts, checksums=request.checksums)
-        writing = [pool.submit(store, part) for part in parts]
-        jobs: list[concurrent.futures.Future[t.Any]] = [*writing, facts]
-        first: BaseException | None = None
-        for job in jobs:
-            error = job.exception()
-            if error and (first is None or isinstance(first, Stopped)):
-                first = error
-        if first:
-            raise first
-        return [job.result() for job in writing], facts.result()
+    facts = pool.submit(dump.inventory, counts=request.counts, checksums=request.checksums)
+    writing = [pool.submit(store, part) for part in dump.parts]
+    jobs: list[concurrent.futures.Future[t.Any]] = [*writing, facts]
+    for job in concurrent.futures.as_completed(jobs):
+        error = job.exception()
+        # What was stopped because of another's failure is not the reason; the other is still to come.
+        if error and not isinstance(error, Stopped):
+            stop.set()
+            for other in jobs:
+                other.cancel()
+            raise error
+    return [job.result() for job in writing], facts.result()
 
 
 def _publish(folder: Folder, partial: str, identity: str, suffix: str, stored: list[StoredPart], mode: int) -> list[StoredPart]:
