@@ -194,7 +194,8 @@ def _environment(more: t.Mapping[str, str]) -> dict[str, str]:
 
 def _reason(said: str) -> str:
     """The line that tells most: the last that is not only a summary of others."""
-    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    # age ends with an invitation to report errors, whatever was wrong.
+    lines = [line.strip() for line in said.splitlines() if line.strip() and "filippo.io/age/report" not in line]
     for line in reversed(lines):
         if "error" in line.lower() or "fatal" in line.lower():
             return line

@@ -24,6 +24,16 @@ def parse_duration(text: str | int | float, option: str) -> float:
     return sum(float(number) * _UNITS[unit] for number, unit in parts)
 
 
+def in_words(seconds: float) -> str:
+    """A length of time for messages: ``26 hours``, ``3 days``; the largest unit of which there are at least two."""
+    for size, unit in ((86400, "day"), (3600, "hour"), (60, "minute")):
+        if seconds >= 2 * size or (unit == "minute" and seconds >= size):
+            count = int(seconds // size)
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    count = int(seconds)
+    return f"{count} second{'' if count == 1 else 's'}"
+
+
 def parse_moment(text: str, option: str) -> datetime.datetime:
     """The moment that an ISO 8601 text with its zone, or seconds since 1970 in digits, names; to the second."""
     text = text.strip()
