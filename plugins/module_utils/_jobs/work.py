@@ -31,7 +31,10 @@ _ALERT_TIMEOUT = 60.0
 
 
 def run_job(job: Job, how: Run, *, alert: bool) -> Outcome:
-    """What became of the job; it never raises. ``details`` has ``steps`` (name, status, seconds, message, result), ``started``, ``ended``."""
+    """What became of the job; it never raises.
+
+    ``details`` has ``steps`` (each name, status, seconds, message, result), ``started`` and ``ended``.
+    """
     began, started = time.monotonic(), clock.now()
     if how.check_mode:
         steps, trouble = _steps(job, how), ""
@@ -88,16 +91,8 @@ def _steps(job: Job, how: Run) -> list[dict[str, t.Any]]:
             message, result = error.message, error.result
         except OSError as error:
             message = describe_os_error(error)
-        seconds = round(time.monotonic() - began, 3)
-        done.append(
-            {
-                "name": step.action,
-                "status": "failed" if message else "ok",
-                "seconds": seconds,
-                "message": message,
-                "result": printable(result),
-            }
-        )
+        status, seconds = "failed" if message else "ok", round(time.monotonic() - began, 3)
+        done.append({"name": step.action, "status": status, "seconds": seconds, "message": message, "result": printable(result)})
         if message:
             break
     return done
@@ -181,12 +176,9 @@ def _end(child: int) -> None:
 def _descendants(pid: int) -> list[int]:
     """What a process has started, and what those have."""
     parents: dict[int, int] = {}
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with (
-                contextlib.suppress(OSError, ValueError, IndexError),
-                open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stream,
-            ):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stream:
                 parents[int(entry)] = int(stream.read().rpartition(")")[2].split()[1])
     found: list[int] = []
     generation = {pid}
@@ -202,11 +194,17 @@ def _note(job: Job, text: str) -> None:
     if job.log:
         try:
             os.makedirs(os.path.dirname(job.log), mode=0o750, exist_ok=True)
-            fd = os.open(job.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
-            with os.fdopen(fd, "wb") as stream:
-                stream.write(f"{line}\n".encode("utf-8", "replace"))
+            _append(job.log, line)
         except OSError as error:
             sys.stderr.write(f"{job.log} can't be written to: {error.strerror}\n")
+
+
+def _append(path: str, line: str) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640)
+    try:
+        os.write(fd, f"{line}\n".encode("utf-8", "replace"))
+    finally:
+        os.close(fd)
 
 
 def _record(job: Job, outcome: Outcome) -> None:
@@ -225,11 +223,7 @@ def _record(job: Job, outcome: Outcome) -> None:
         "steps": [{key: step[key] for key in ("name", "status", "seconds", "message")} for step in steps],
     }
     try:
-        fd = os.open(
-            os.path.join(job.state_dir, "jobs", f"{job.name}.jsonl"), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o640
-        )
-        with os.fdopen(fd, "wb") as stream:
-            stream.write((json.dumps(line, sort_keys=True) + "\n").encode())
+        _append(os.path.join(job.state_dir, "jobs", f"{job.name}.jsonl"), json.dumps(line, sort_keys=True))
     except OSError as error:
         sys.stderr.write(f"the attempt could not be recorded: {error.strerror}\n")
 
