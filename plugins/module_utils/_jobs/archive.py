@@ -11,10 +11,15 @@ import typing as t
 import zipfile
 import zipimport
 
+# Ansible sends with a module only what is imported somewhere.
+from . import command
+
 # What jobs need; packages that a collection does not have are left out.
 PACKAGES = ("_common", "_database", "_files", "_jobs", "_offsite")
 _UTILS = "ansible_collections/runbook/ops/plugins/module_utils"
-_MAIN = b"import sys\n\nfrom ansible_collections.runbook.ops.plugins.module_utils._jobs.command import main\n\nsys.exit(main())\n"
+_MAIN = (
+    f"import sys\n\nfrom {_UTILS.replace('/', '.')}._jobs.{command.__name__.rpartition('.')[2]} import main\n\nsys.exit(main())\n".encode()
+)
 
 
 def build() -> bytes:

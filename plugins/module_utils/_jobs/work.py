@@ -177,9 +177,9 @@ def _descendants(pid: int) -> list[int]:
     """What a process has started, and what those have."""
     parents: dict[int, int] = {}
     for entry in filter(str.isdigit, os.listdir("/proc")):
-        with contextlib.suppress(OSError, ValueError, IndexError):
-            with open(f"/proc/{entry}/stat", encoding="utf-8", errors="replace") as stream:
-                parents[int(entry)] = int(stream.read().rpartition(")")[2].split()[1])
+        # A process may end while it is looked at.
+        with contextlib.suppress(OSError, ValueError, IndexError), open(f"/proc/{entry}/stat", "rb") as stream:
+            parents[int(entry)] = int(stream.read().rpartition(b")")[2].split()[1])
     found: list[int] = []
     generation = {pid}
     while generation:
