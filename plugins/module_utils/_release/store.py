@@ -10,7 +10,6 @@ pruning is written against ``Store`` alone, so that hosts reached only by SFTP o
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import dataclasses
 import errno
 import fcntl
@@ -21,11 +20,9 @@ import stat
 import typing as t
 
 from .._common.errors import Refused
-from .._common.files import fsync_folder, site_base, write_atomic
+from .._common.files import exchange, fsync_folder, site_base, write_atomic
 
 STATE = ".runbook"
-_AT_FDCWD = -100
-_RENAME_EXCHANGE = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -165,20 +162,8 @@ class LocalStore:
             fsync_folder(os.path.dirname(source))
 
     def exchange(self, one: str, other: str) -> bool:
-        """Swap two names in one step (``renameat2(2)``, ``RENAME_EXCHANGE``); ``False`` where the kernel or file system can't."""
-        try:
-            renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-        except (OSError, AttributeError):
-            return False
-        first, second = os.fsencode(self.absolute(one)), os.fsencode(self.absolute(other))
-        if renameat2(_AT_FDCWD, first, _AT_FDCWD, second, _RENAME_EXCHANGE) == 0:
-            for path in sorted({os.path.dirname(self.absolute(one)), os.path.dirname(self.absolute(other))}):
-                fsync_folder(path)
-            return True
-        number = ctypes.get_errno()
-        if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EPERM):  # EPERM: how old containers filter unknown calls
-            return False
-        raise OSError(number, os.strerror(number), self.absolute(one), None, self.absolute(other))
+        """Swap two names in one step; ``False`` where the kernel or file system can't."""
+        return exchange(self.absolute(one), self.absolute(other))
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

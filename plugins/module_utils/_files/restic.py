@@ -1,0 +1,183 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""restic: a repository of snapshots, and the few of its commands that are needed.
+
+The password and the repository's address (which may hold another password) reach restic in 0600 files, credentials of a store in
+the environment of its process. Facts about restic 0.14 and later: exit status 3 is a snapshot without some unreadable files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import re
+import subprocess
+import typing as t
+
+from .._common.errors import InvalidInput, RunbookError
+from .._common.process import Command, Process, ProgramFailed, find_program, run, secret_file
+from .._common.times import parse_moment
+
+# What a snapshot is called until all was verified, and afterwards. Only the latter counts.
+PENDING, VERIFIED = "runbook-pending", "runbook-verified"
+INCOMPLETE = 3
+_ABSENT = re.compile(r"no such file|does not exist|not exist|not found|NoSuchKey|NoSuchBucket", re.IGNORECASE)
+
+
+class NoRepository(RunbookError):
+    """There is no repository at that place (which was reached)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Location:
+    """Where a repository is and what opens it."""
+
+    repository: str
+    password: str = dataclasses.field(repr=False)
+    environment: t.Mapping[str, str] = dataclasses.field(default_factory=dict, repr=False)
+    sftp_command: str = ""
+
+    def check(self) -> None:
+        """``InvalidInput`` for what restic would misunderstand."""
+        if not self.repository or self.repository.startswith("-") or any(letter in self.repository for letter in "\n\r\0"):
+            raise InvalidInput(f"repository {self.repository!r} is no address of a repository")
+        if not self.repository.startswith("/") and not re.match(r"[a-z0-9]+:.", self.repository):
+            raise InvalidInput(
+                f"repository {self.repository!r} is neither an absolute path nor an address such as sftp:user@host:/path or s3:…"
+            )
+        if not self.password or any(letter in self.password for letter in "\n\r\0"):
+            raise InvalidInput("the repository's password is empty or has a line break")
+        for name, value in self.environment.items():
+            if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", str(name)) or "\0" in str(value):
+                raise InvalidInput(f"repository_env: {name!r} is no name of an environment variable")
+
+    @property
+    def shown(self) -> str:
+        """For messages: without a user and password in an address."""
+        return re.sub(r"//[^/@]*@", "//", self.repository)
+
+
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A snapshot as the repository lists it. ``original`` is the id that it had before its tags were changed."""
+
+    id: str
+    time: str
+    paths: tuple[str, ...]
+    host: str
+    tags: tuple[str, ...]
+    original: str
+
+    @property
+    def short(self) -> str:
+        return self.id[:8]
+
+    @property
+    def taken(self) -> float:
+        """Seconds since the epoch."""
+        return parse_moment(self.time, "the time of a snapshot").timestamp()
+
+    @classmethod
+    def from_json(cls, item: t.Mapping[str, t.Any]) -> Snapshot:
+        tags = tuple(item.get("tags") or ())
+        return cls(item["id"], item["time"], tuple(item["paths"]), item.get("hostname", ""), tags, item.get("original") or item["id"])
+
+    def summary(self) -> dict[str, t.Any]:
+        """What modules return."""
+        own = [tag for tag in self.tags if tag not in (PENDING, VERIFIED)]
+        return {
+            "id": self.short,
+            "time": self.time,
+            "paths": list(self.paths),
+            "host": self.host,
+            "tags": own,
+            "verified": VERIFIED in self.tags,
+        }
+
+
+class Repository:
+    """An opened repository; ``opened`` makes it."""
+
+    def __init__(self, location: Location, program: str, environment: dict[str, str]) -> None:
+        self.where = location.shown
+        options = ["-o", f"sftp.command={location.sftp_command}"] if location.sftp_command else []
+        self._words = (program, *options)
+        self._environment = environment
+
+    def run(self, *words: str, ok: t.Container[int] = (0,)) -> bytes:
+        """A command's output; ``RunbookError`` with restic's reason when it fails."""
+        try:
+            return run(self._command(words), ok=ok)
+        except ProgramFailed as failed:
+            raise self._explain(failed) from None
+
+    def lines(self, *words: str) -> t.Iterator[dict[str, t.Any]]:
+        """The JSON lines of a command while it prints them. ``ProgramFailed`` after the last one when it fails."""
+        with Process(self._command(words), stdout=subprocess.PIPE) as process:
+            for line in io.BufferedReader(t.cast(io.RawIOBase, process.stdout)):
+                try:
+                    item = json.loads(line)
+                except ValueError:
+                    continue  # a word to people between
+                if isinstance(item, dict):
+                    yield item
+
+    def _command(self, words: t.Sequence[str]) -> Command:
+        return Command((*self._words, *words), self._environment)
+
+    def _explain(self, failed: ProgramFailed) -> RunbookError:
+        said = failed.stderr
+        if "wrong password" in said:
+            return RunbookError(f"the password does not open the repository {self.where}")
+        if "unable to open config file" in said and _ABSENT.search(said):
+            return NoRepository(f"there is no repository at {self.where}; correct the address, mount its disk, or let init: true make one")
+        return RunbookError(f"repository {self.where}: {failed.message}")
+
+    def exists(self) -> bool:
+        """Whether there is a repository that the password opens. What can't be reached is an error, not absent."""
+        try:
+            self.run("cat", "config")
+        except NoRepository:
+            return False
+        return True
+
+    def snapshots(self, tags: t.Sequence[str], host: str = "", path: str = "") -> list[Snapshot]:
+        """Those with all of the tags, of a host and path if given, oldest first."""
+        words = [*(["--tag", ",".join(tags)] if tags else []), *(["--host", host] if host else []), *(["--path", path] if path else [])]
+        try:
+            found = [Snapshot.from_json(item) for item in json.loads(self.run("snapshots", "--json", *words) or b"[]") or []]
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunbookError(f"repository {self.where} lists its snapshots in a way that is not understood ({error!r})") from None
+        return sorted(found, key=lambda snapshot: snapshot.taken)
+
+    def nodes(self, snapshot: str) -> t.Iterator[dict[str, t.Any]]:
+        """Everything in a snapshot, folders before what is in them: ``path``, ``type``, ``size``, ``mtime``, ``mode``."""
+        try:
+            yield from (item for item in self.lines("ls", "--json", snapshot) if item.get("struct_type") == "node")
+        except ProgramFailed as failed:
+            raise self._explain(failed) from None
+
+    def explain(self, failed: ProgramFailed) -> RunbookError:
+        """One line about a failure of ``lines``."""
+        return self._explain(failed)
+
+
+@contextlib.contextmanager
+def opened(location: Location) -> t.Iterator[Repository]:
+    """A repository, whether it exists or not. Locks of runs that were killed on this host are removed."""
+    location.check()
+    program = find_program(["restic"], "restic")
+    with secret_file(location.password + "\n") as password, secret_file(location.repository + "\n") as address:
+        environment = {str(name): str(value) for name, value in location.environment.items()}
+        environment.update({"RESTIC_PASSWORD_FILE": password, "RESTIC_REPOSITORY_FILE": address, "RESTIC_PROGRESS_FPS": "0.5"})
+        yield Repository(location, program, environment)
+
+
+def check_tags(tags: t.Sequence[str]) -> None:
+    """``InvalidInput`` for what can't be a tag or would be taken for one of ours."""
+    for tag in tags:
+        if not tag or "," in tag or tag != tag.strip() or not tag.isprintable() or tag in (PENDING, VERIFIED):
+            raise InvalidInput(f"{tag!r} can't be a tag; use words such as site=www.example.com")
