@@ -206,12 +206,12 @@ def test_a_rich_database_survives_under_another_name(engine: PostgreSQL, rich: s
     assert stored.inventory.tables["large objects"].rows == 3
     assert as_postgres("SELECT lives, later FROM cats", ODD) == "9|3"
     assert as_postgres("SELECT count(*), (SELECT n FROM of_sums) FROM sums", ODD) == "400|400"
-    assert as_postgres("BEGIN READ WRITE; SELECT nextval('numbers'); COMMIT", ODD) == "13"
     assert as_postgres("SHOW search_path", ODD) == '"$user", public, "Sales & Co"'
     assert {"table", "view", "trigger", "routine", "policy", "extension", "type", "publication", "event trigger"} <= set(found.objects)
     # A restored database's backup is a backup of the same.
     again = dumped(engine, ODD, 3 - min(jobs, 2))
     assert stored.inventory.differences(again.inventory) == []
+    assert as_postgres("BEGIN READ WRITE; SELECT nextval('numbers'); COMMIT", ODD) == "13"
 
 
 def test_the_definitions_of_the_inventory_notice_what_changed(engine: PostgreSQL, rich: str) -> None:
@@ -223,15 +223,15 @@ def test_the_definitions_of_the_inventory_notice_what_changed(engine: PostgreSQL
         rich,
     )
     lines = before.differences(engine.inventory(rich, counts=True, checksums=True))
-    assert lines == [
+    assert set(lines) == {
         "table large objects has the right number of rows but other contents",
         "table public.customers has the right number of rows but other contents",
         "sequence public.untouched is defined differently",
         "table public.bytes is defined differently",
         "table public.customers is defined differently",
         "table public.void is defined differently",
-        'trigger Sales & Co."Order ""of"" things".touched is missing',
-    ] or lines == sorted(lines)
+        'trigger "Sales & Co"."Order ""of"" things".touched is missing',
+    }
 
 
 def test_an_empty_database(engine: PostgreSQL, empty: str) -> None:
@@ -355,7 +355,7 @@ def test_a_kill_in_mid_dump_is_an_error(engine: PostgreSQL, counted: str, victim
             while reader.read(1 << 20):
                 pass
     assert "\n" not in caught.value.message
-    assert ("terminating connection" if victim == "server" else "pg_dump was killed by signal 9") in caught.value.message
+    assert ("the connection was lost" if victim == "server" else "pg_dump was killed by signal 9") in caught.value.message
 
 
 def kill_children(program: str) -> None:

@@ -182,6 +182,11 @@ class Client:
         said, where = failed.stderr, self.login.where
         lines = [_PREFIX.sub("", line.strip()) for line in said.splitlines() if line.strip()]
         reason = next((line for line in lines if re.search(r"\b(ERROR|FATAL|PANIC):", line)), lines[0] if lines else failed.message)
+        told = re.search(r"Error message from server: (.*)", said)
+        if told and told[1] not in reason:
+            reason = f"{reason} {told[1]}"
+        if re.search("server closed the connection|SSL SYSCALL error|PQgetCopyData|no connection to the server", reason):
+            reason = f"the connection was lost: {reason}"
         reason = re.sub(r"^.*?\b(?:ERROR|FATAL|PANIC): +", "", reason)
         if f'database "{database}" does not exist' in said:
             return f"there is no database {database!r} on {where}"

@@ -4,8 +4,8 @@
 """Dumps of PostgreSQL databases: parts of one exported snapshot, and filling an empty database from them.
 
 With one job a dump is what ``pg_dump`` writes. With more it is ``schema`` (an archive, so that indexes and constraints are
-built side by side), ``data-1`` … (plain SQL of some tables each; the first has everything that no other was given, so that nothing can be
-forgotten) and, where there are materialized views, ``refresh``. PostgreSQL's own directory format can't be streamed or encrypted.
+built side by side and materialized views are filled when their tables are) and ``data-1`` … (plain SQL of some tables each; the first has
+everything that no other was given, so that nothing can be forgotten). PostgreSQL's own directory format can't be streamed or encrypted.
 """
 
 from __future__ import annotations
@@ -85,16 +85,12 @@ class PostgreSQLDump:
         groups: list[list[Relation]] = [[] for _ in range(min(2 * jobs, len(tables)))]
         for table in sorted(tables, key=lambda one: -one.bytes):
             min(groups, key=lambda group: sum(one.bytes for one in group) + len(group)).append(table)
-        views = [one for one in self._relations if one.kind == "m"]
-        elsewhere = [one for group in groups[1:] for one in group] + views
+        elsewhere = [one for group in groups[1:] for one in group]
         rest = ("--data-only", *empty, *(f"--exclude-table-data={one.quoted}" for one in elsewhere))
         parts = [Part("schema", self._schema), Part("data-1", functools.partial(self._plain, rest))]
         for number, group in enumerate(groups[1:], 2):
             words = ("--data-only", *(f"--table={one.quoted}" for one in group))
             parts.append(Part(f"data-{number}", functools.partial(self._plain, words)))
-        filled = [f"--table={one.quoted}" for one in views if one.populated]
-        if filled:
-            parts.append(Part("refresh", functools.partial(self._plain, ("--data-only", *filled))))
         return parts
 
     @contextlib.contextmanager
@@ -111,7 +107,9 @@ class PostgreSQLDump:
     def _schema(self) -> t.Iterator[Reader]:
         """The archive of all definitions: small, so it is read back before it is given out, and has an end that can be recognised."""
         with tempfile.NamedTemporaryFile(prefix="runbook-", suffix=".dump") as archive:
-            words = (f"--snapshot={self._snapshot}", "--schema-only", "-Fc", "-Z0", f"--file={archive.name}")
+            # Not --schema-only, which leaves materialized views empty. Large objects are with the data.
+            sections = ("--section=pre-data", "--section=post-data", "--no-blobs")
+            words = (f"--snapshot={self._snapshot}", *sections, "-Fc", "-Z0", f"--file={archive.name}")
             with self._client.started("pg_dump", *words, database=self._name):
                 pass
             run(Command((find_program(["pg_restore"], PACKAGE), "-l", archive.name)))
@@ -145,16 +143,16 @@ class PostgreSQLDump:
 def load(client: Client, name: str, parts: t.Sequence[Part], settings: t.Mapping[str, t.Any], jobs: int) -> None:
     """Fill an empty database and give it what belongs to the database itself. Raises the first error of the server or of a part."""
     stop = threading.Event()
-    named = {part.name: part for part in parts}
-    data = [part for part in parts if part.name not in ("schema", "refresh")]
+    schema = next((part for part in parts if part.name == "schema"), None)
+    data = [part for part in parts if part is not schema]
     with contextlib.ExitStack() as stack:
         archive = ""
-        if "schema" in named:
+        if schema:
             folder = tempfile.mkdtemp(prefix="runbook-")
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             archive = os.path.join(folder, "schema.dump")
             with open(archive, "wb") as stream:
-                _copy(named["schema"], stream, stop)
+                _copy(schema, stream, stop)
             _restore(client, name, archive, "pre-data", 1)
         with concurrent.futures.ThreadPoolExecutor(max(1, jobs)) as pool:
             waiting = [pool.submit(_play, client, name, part, stop) for part in data]
@@ -166,8 +164,6 @@ def load(client: Client, name: str, parts: t.Sequence[Part], settings: t.Mapping
                 raise
         if archive:
             _restore(client, name, archive, "post-data", jobs)
-        if "refresh" in named:
-            _play(client, name, named["refresh"], stop)
     values = [f"setval({literal(which)}::regclass, {int(at)}, {bool(used)})" for which, (at, used) in settings.get("sequences", {}).items()]
     if values:
         client.trusted(name, *(f"SELECT {', '.join(values[start : start + 200])}" for start in range(0, len(values), 200)))

@@ -143,7 +143,7 @@ obj_description(l.oid, 'pg_largeobject')) AS def FROM pg_largeobject_metadata l"
 }
 
 _TABLES = f"""SELECT {_RELATION} AS name, format('%I.%I', n.nspname, c.relname) AS quoted, c.relkind AS kind, pg_table_size(c.oid) AS bytes,
-c.relispopulated AS populated, (SELECT json_agg(json_build_array(quote_ident(a.attname), CASE WHEN y.typnamespace =
+(SELECT json_agg(json_build_array(quote_ident(a.attname), CASE WHEN y.typnamespace =
 'pg_catalog'::regnamespace
 THEN y.typname ELSE '' END) ORDER BY {_ORDER}) FROM pg_attribute a JOIN pg_type y ON y.oid = a.atttypid
 WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS columns FROM {_class()} WHERE c.relkind IN ('r', 'm') ORDER BY 1"""
@@ -162,7 +162,6 @@ class Relation:
     quoted: str
     kind: str
     bytes: int
-    populated: bool
     columns: tuple[tuple[str, str], ...]
 
     @property
@@ -178,7 +177,6 @@ def relations(session: Session) -> list[Relation]:
             t.cast(str, row["quoted"]),
             t.cast(str, row["kind"]),
             int(row["bytes"] or 0),
-            row["populated"] == "t",
             tuple((column, kind) for column, kind in json.loads(row["columns"] or "[]")),
         )
         for row in session.rows(_TABLES)
