@@ -23,9 +23,10 @@ options:
         required: true
       kind:
         description:
-          - V(database) makes a backup and then removes old ones, V(command) runs a command of yours.
+          - V(database) makes a backup, copies it to another place and removes old ones. V(files) does that for a folder, with restic.
+            V(command) runs a command of yours.
         type: str
-        choices: [database, command]
+        choices: [database, files, command]
         default: database
       schedule:
         description:
@@ -35,11 +36,17 @@ options:
         type: str
       backup:
         description:
-          - Options of M(runbook.ops.db_backup), without secrets.
+          - Options of M(runbook.ops.db_backup) or M(runbook.ops.files_backup), without secrets.
+        type: dict
+      offsite:
+        description:
+          - Options of M(runbook.ops.offsite_copy) for a job of the kind V(database), without secrets. C(dest) and C(name) are the backup's.
+            Without it backups stay on the host only.
         type: dict
       retention:
         description:
-          - Options of M(runbook.ops.db_backup_prune). C(dest) and C(name) are the backup's. Without it nothing is removed.
+          - What to keep, as for M(runbook.ops.db_backup_prune) - C(keep_last), C(keep_hourly), C(keep_daily), C(keep_weekly),
+            C(keep_monthly), C(keep_yearly), C(min_good). Without it nothing is removed.
         type: dict
       command:
         description:
@@ -47,7 +54,8 @@ options:
         type: raw
       secrets:
         description:
-          - Options that nobody may see, such as C(login_password). They are kept in the job's file, which only root can read.
+          - Options that nobody may see, such as C(login_password), C(password) and C(repository_env) of restic, C(config) of a remote.
+            They are kept in the job's file, which only root can read.
         type: dict
       timeout:
         description:

@@ -11,8 +11,9 @@ short_description: Run backup jobs now
 version_added: 0.1.0
 description:
   - Runs jobs on the host, one after the other, as their schedule would. All are tried; then the task fails and names those that failed.
-  - A job of the kind V(database) is M(runbook.ops.db_backup) followed by M(runbook.ops.db_backup_prune), the latter only after
-    a good backup.
+  - A job of the kind V(database) is M(runbook.ops.db_backup), M(runbook.ops.offsite_copy) and M(runbook.ops.db_backup_prune), one
+    of the kind V(files) M(runbook.ops.files_backup). A step is taken only when those before succeeded, so nothing is removed
+    after a failed run.
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full

@@ -50,7 +50,8 @@ class Drill:
     writers: Writers = dataclasses.field(default_factory=Writers)
     check_space: bool = True
     fetch: Fetch | None = None
-    queries: t.Callable[[str], str] | None = None
+    # Asks the scratch database that is named, raises unless its answers are right, and returns a word about them.
+    ask: t.Callable[[str], str] | None = None
 
 
 def rehearse(engine: Engine, drill: Drill, scenario: str, run: Run, damage: Corrupt = corrupt) -> dict[str, t.Any]:
@@ -92,7 +93,7 @@ def _backup(drill: Drill, phases: Phases, stack: contextlib.ExitStack) -> tuple[
         stack.callback(shutil.rmtree, dest, ignore_errors=True)
         with phases.phase("fetch") as words:
             fetched = drill.fetch(dest)
-            words.append(f"{', '.join(map(str, fetched.get('fetched', [])))} from off the server")
+            words.append(f"{', '.join(str(copy['id']) for copy in fetched['copies'])} from off the server")
     with phases.phase("choose backup") as words:
         folder, made = choose(drill.src, dest, drill.name, drill.as_of)
         words.append(f"{made.id} of {made.name}")
@@ -168,11 +169,11 @@ class _Work:
 
     def _smoke(self) -> None:
         """The user's commands, which find the scratch database's name in RUNBOOK_SCRATCH and in place of ``{scratch}``."""
-        if not self.drill.commands and not self.drill.queries:
+        if not self.drill.commands and not self.drill.ask:
             return
         with self.phases.phase("smoke test") as words:
-            if self.drill.queries:
-                words.append(self.drill.queries(self.name))
+            if self.drill.ask:
+                words.append(self.drill.ask(self.name))
             for command in self.drill.commands:
                 argv = [word.replace("{scratch}", self.name) for word in command]
                 ran = run_one(argv, "/", {"RUNBOOK_SCRATCH": self.name}, self.drill.timeout)

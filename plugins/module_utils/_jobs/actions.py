@@ -15,6 +15,9 @@ from .._common.runner import Run, UseCase
 from .._database.options import BACKUP
 from .._database.prune import PRUNE, db_backup_prune
 from .._database.use_cases import db_backup
+from .._files.backup import files_backup
+from .._files.options import FILES_BACKUP
+from .._offsite.copy import OFFSITE, offsite_copy
 
 COMMAND = ArgumentSpec(
     {
@@ -48,5 +51,7 @@ def command(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
 ACTIONS: dict[str, Action] = {
     "db_backup": Action(BACKUP, db_backup),
     "db_backup_prune": Action(PRUNE, db_backup_prune),
+    "files_backup": Action(FILES_BACKUP, files_backup),
+    "offsite_copy": Action(OFFSITE, offsite_copy),
     "command": Action(COMMAND, command),
 }

@@ -12,7 +12,7 @@ import re
 import stat
 import typing as t
 
-from .._common.argspec import ArgumentSpec
+from .._common.argspec import complete
 from .._common.commands import parse
 from .._common.errors import InvalidInput, Refused
 from .._common.times import parse_duration
@@ -94,8 +94,15 @@ def _steps(given: t.Mapping[str, t.Any]) -> tuple[Step, ...]:
             raise InvalidInput(f"the job {name} is of the kind command and has none; give command")
         parse([given["command"]])
         return (_step(given, "command", "command", {"argv": given["command"], "timeout": parse_duration(given["timeout"], "timeout")}),)
+    if kind == "files":
+        if given["offsite"]:
+            raise InvalidInput(f"the job {name} is of the kind files and has offsite; its repository can be at another place itself")
+        return (_step(given, "files_backup", "backup", {**(given["backup"] or {}), **(given["retention"] or {})}),)
     backup = _step(given, "db_backup", "backup", given["backup"] or {})
     steps = [backup]
+    if given["offsite"]:
+        place = {"dest": backup.options["dest"], "name": backup.options["name"], "direction": "push"}
+        steps.append(_step(given, "offsite_copy", "offsite", {**given["offsite"], **place}))
     if given["retention"]:
         place = {"dest": backup.options["dest"], "name": backup.options["name"]}
         steps.append(_step(given, "db_backup_prune", "retention", {**place, **given["retention"]}))
@@ -111,15 +118,3 @@ def _step(given: t.Mapping[str, t.Any], action: str, key: str, plain: t.Mapping[
             )
     secrets = {option: value for option, value in (given["secrets"] or {}).items() if option in spec.options}
     return Step(action, complete(spec, {**plain, **secrets}, f"{key} of the job {given['name']}"))
-
-
-def complete(spec: ArgumentSpec, given: t.Mapping[str, t.Any], what: str) -> dict[str, t.Any]:
-    """Options as a module would get them: checked, converted, with defaults."""
-    # Here, because the host's runner has nothing of Ansible; it only reads what was completed.
-    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-
-    rules = spec.to_kwargs()
-    result = ArgumentSpecValidator(rules.pop("argument_spec"), **rules).validate(dict(given))
-    if result.error_messages:
-        raise InvalidInput(f"{what}: {'; '.join(result.error_messages)}")
-    return dict(result.validated_parameters)

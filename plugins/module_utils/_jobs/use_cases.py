@@ -24,9 +24,10 @@ JOBS = ArgumentSpec(
             "required": True,
             "options": {
                 "name": {"type": "str", "required": True},
-                "kind": {"type": "str", "choices": ["database", "command"], "default": "database"},
+                "kind": {"type": "str", "choices": ["database", "files", "command"], "default": "database"},
                 "schedule": {"type": "str"},
                 "backup": {"type": "dict"},
+                "offsite": {"type": "dict"},
                 "retention": {"type": "dict"},
                 "command": {"type": "raw"},
                 "secrets": {"type": "dict", "no_log": True},
