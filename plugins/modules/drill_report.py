@@ -129,7 +129,7 @@ msg:
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
-from ansible_collections.runbook.ops.plugins.module_utils._drill.use_cases import REPORT, drill_report
+from ansible_collections.runbook.ops.plugins.module_utils._drill.report import REPORT, drill_report
 
 
 def main() -> None:

@@ -1,18 +1,16 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``drill_restore`` and ``drill_report``: options in, use case, result out."""
+"""``drill_restore``: options in, use case, result out."""
 
 from __future__ import annotations
 
 import typing as t
 
-from .._common import clock
 from .._common.argspec import ArgumentSpec, complete
 from .._common.commands import parse
 from .._common.errors import InvalidInput
 from .._common.runner import Run
-from .._common.times import parse_duration, parse_moment
 from .._database import sidecar
 from .._database.ask import kinds_of
 from .._database.check_options import QUERY
@@ -21,7 +19,6 @@ from .._database.options import LOGIN, WRITERS, engine_of, identity_of, jobs_of,
 from .._database.query import db_query
 from .._database.writers import Writers
 from .._offsite.copy import OFFSITE, offsite_copy
-from . import evidence
 from .rehearse import Drill, Fetch, rehearse
 
 SCENARIOS = ("backup_restore", "database_corruption")
@@ -49,23 +46,6 @@ DRILL = LOGIN.merge(WRITERS).merge(
         mutually_exclusive=[("encryption_identity", "encryption_identity_file"), ("dest", "offsite")],
         required_one_of=[("dest", "offsite")],
     )
-)
-
-REPORT = ArgumentSpec(
-    {
-        "scenario": {"type": "str", "required": True},
-        "subject": {"type": "str", "required": True},
-        "evidence_dir": {"type": "path", "default": "/var/lib/runbook/evidence"},
-        "started": {"type": "str"},
-        "phases": {"type": "list", "elements": "dict", "default": []},
-        "checks": {"type": "list", "elements": "dict", "default": []},
-        "rpo_seconds": {"type": "float"},
-        "rto_target": {"type": "str", "default": "0"},
-        "rpo_target": {"type": "str", "default": "0"},
-        "error": {"type": "str", "default": ""},
-        "details": {"type": "dict", "default": {}},
-        "fail": {"type": "bool", "default": True},
-    }
 )
 
 
@@ -109,25 +89,3 @@ def _ask(options: t.Mapping[str, t.Any], run: Run) -> t.Callable[[str], str]:
     given = complete(QUERY, {**login, "checks": options["smoke_checks"]}, "smoke_checks")
     parse_checks(given, kinds_of(options["engine"]))
     return lambda name: str(db_query({**given, "database": name}, run)["msg"])
-
-
-def drill_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
-    """See ``evidence.report_drill``; fails when the drill did, unless ``fail`` is false."""
-    started = clock.stamp(parse_moment(options["started"], "started").timestamp()) if options["started"] else clock.now()
-    report = evidence.Report(
-        scenario=options["scenario"],
-        subject=options["subject"],
-        folder=options["evidence_dir"],
-        started=started,
-        phases=options["phases"],
-        rpo_seconds=options["rpo_seconds"],
-        rto_target=parse_duration(options["rto_target"], "rto_target"),
-        rpo_target=parse_duration(options["rpo_target"], "rpo_target"),
-        checks=options["checks"],
-        error=options["error"],
-        details=options["details"],
-    )
-    result = evidence.report_drill(report, run)
-    if options["fail"]:
-        evidence.fail(result)
-    return result
