@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import time
@@ -20,7 +19,7 @@ from .._database import retention
 from .._database.retention import Candidate, Policy, Row
 from . import options as opts
 from .compare import Comparison, compare
-from .restic import INCOMPLETE, PENDING, VERIFIED, Repository, Snapshot, check_tags, opened
+from .restic import INCOMPLETE, PENDING, VERIFIED, NoRepository, Repository, Snapshot, check_tags, opened
 
 # Clocks of file systems tick a little beside the system's.
 _MARGIN = 2.0
@@ -34,17 +33,15 @@ def files_backup(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     policy = Policy.from_options(options) if keeps else None
     fresh = parse_duration(options["fresh_for"], "fresh_for")
     with opened(opts.location(options)) as repository:
-        there = repository.exists()
-        if not there:
+        host = opts.host(options)
+        try:
+            before = repository.snapshots(options["tags"], host, path)
+        except NoRepository:
             _refuse_init(options, repository)
             if run.check_mode:
                 return _result(True, None, f"would make the repository {repository.where} and a snapshot of {path}\n")
             repository.run("init")
-        if not run.check_mode:
-            # Only those of processes that are gone.
-            repository.run("unlock")
-        host = opts.host(options)
-        before = repository.snapshots(options["tags"], host, path) if there else []
+            before = []
         young = [snapshot for snapshot in before if VERIFIED in snapshot.tags and 0 <= time.time() - snapshot.taken < fresh]
         if young:
             return _result(False, young[-1], "")
@@ -93,6 +90,7 @@ def _words(options: t.Mapping[str, t.Any], path: str, host: str) -> list[str]:
 def _back_up(repository: Repository, words: list[str], path: str, run: Run) -> tuple[dict[str, t.Any], str]:
     """restic's own summary, and what it could not read."""
     progress = Progress(f"backing up {path}", run.say)
+    began = time.time() - _MARGIN
     facts: dict[str, t.Any] = {}
     unreadable = []
     try:
@@ -106,27 +104,42 @@ def _back_up(repository: Repository, words: list[str], path: str, run: Run) -> t
         if failed.rc != INCOMPLETE:
             raise repository.explain(failed) from None
         # What vanished under restic's eyes is for the comparison with the source to judge.
-        unreadable = _unreadable(failed)
+        unreadable = _unreadable(failed, began)
     if not facts:
         raise RunbookError(f"restic ended without a summary of {path}; no snapshot counts, run again")
     return facts, "; ".join(unreadable[:3]) + (f" and {len(unreadable) - 3} more" if len(unreadable) > 3 else "")
 
 
-def _unreadable(failed: ProgramFailed) -> list[str]:
-    """What restic could not read, by its lines on stderr. What was removed meanwhile is none of it, if nothing else can have been told."""
-    found, vanished = [], 0
+def _unreadable(failed: ProgramFailed, began: float) -> list[str]:
+    """What restic could not read, by its lines on stderr; nothing when it is all about what was changed or removed meanwhile."""
+    found, passing = [], 0
     for text in failed.stderr.splitlines():
         try:
             line = json.loads(text)
-            error = line["error"]
-            if error.get("Err") == errno.ENOENT:
-                vanished += 1
-            else:
-                found.append(f"{line['item']}: {os.strerror(error['Err']) if isinstance(error.get('Err'), int) else 'unreadable'}")
-        except (ValueError, KeyError, TypeError, AttributeError):
+            item, error = str(line["item"]), line["error"]
+        except (ValueError, KeyError, TypeError):
             continue
+        if _in_flux(item, began):
+            passing += 1
+            continue
+        number = error.get("Err") if isinstance(error, dict) else None
+        found.append(f"{item}: {os.strerror(number) if isinstance(number, int) else 'unreadable'}")
+    # Only the end of what it said is known: of many lines the first may have told something else.
     cut = len(failed.stderr) >= LAST_WORDS // 2
-    return found or ([] if vanished and not cut else [failed.message])
+    return found or ([] if passing and not cut else [failed.message])
+
+
+def _in_flux(path: str, began: float) -> bool:
+    # Of a name that is not UTF-8 it is not known which it is.
+    if "\N{REPLACEMENT CHARACTER}" in path:
+        return False
+    try:
+        status = os.lstat(path)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return max(status.st_mtime, status.st_ctime) >= began
 
 
 def _make(

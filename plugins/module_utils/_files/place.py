@@ -83,13 +83,19 @@ class Place:
 
     def previous(self) -> list[str]:
         """What was live before, newest first."""
-        pattern = re.compile(re.escape(f".{self.name}.previous-") + r"\d{8}_\d{6}(_\d+)?")
-        return [os.path.join(self.parent, name) for name in sorted(os.listdir(self.parent), reverse=True) if pattern.fullmatch(name)]
+        return [os.path.join(self.parent, name) for _moment, name in sorted(self._numbered(), reverse=True)]
+
+    def _numbered(self) -> list[tuple[tuple[str, int], str]]:
+        """Names of previous ones with their moment and number within it."""
+        pattern = re.compile(re.escape(f".{self.name}.previous-") + r"(\d{8}_\d{6})(?:_(\d+))?")
+        fits = [(pattern.fullmatch(name), name) for name in os.listdir(self.parent)]
+        return [((match[1], int(match[2] or 1)), name) for match, name in fits if match]
 
     def new_previous(self) -> str:
-        """A name for what is live now."""
-        base = os.path.join(self.parent, f".{self.name}.previous-{time.strftime('%Y%m%d_%H%M%S', time.gmtime())}")
-        return next(path for path in [base, *(f"{base}_{number}" for number in range(2, 1000))] if not os.path.lexists(path))
+        """A name for what is live now, that comes after all others."""
+        moment = time.strftime("%Y%m%d_%H%M%S", time.gmtime())
+        number = max((number for (other, number), _name in self._numbered() if other == moment), default=0) + 1
+        return os.path.join(self.parent, f".{self.name}.previous-{moment}{f'_{number}' if number > 1 else ''}")
 
     def switch(self, entry: Entry) -> None:
         """Give the restored folder the target's name. Two renames are needed only on file systems that can't exchange."""
@@ -109,9 +115,17 @@ class Place:
             fsync_folder(self.parent)
         self.close()
 
+    def _sweep(self) -> None:
+        """Journals that were not yet written when their run was killed."""
+        for name in os.listdir(self.parent):
+            if name.startswith(f"{os.path.basename(self._journal)}.") and name.endswith(".partial"):
+                os.unlink(os.path.join(self.parent, name))
+
     def settle(self, check_mode: bool) -> str:
         """Finish or undo what a killed run has left. Returns a sentence about it, empty when there was nothing."""
         entry = self.open()
+        if not check_mode:
+            self._sweep()
         if entry is None:
             return ""
         live = _inode(self.target)

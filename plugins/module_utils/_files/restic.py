@@ -15,15 +15,18 @@ import io
 import json
 import re
 import subprocess
+import tempfile
 import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
-from .._common.process import Command, Process, ProgramFailed, find_program, run, secret_file
+from .._common.process import Command, Process, ProgramFailed, find_program, secret_file
 from .._common.times import parse_moment
 
 # What a snapshot is called until all was verified, and afterwards. Only the latter counts.
 PENDING, VERIFIED = "runbook-pending", "runbook-verified"
 INCOMPLETE = 3
+# How often (in seconds) it is looked at what restic says, and how many of its own tries are enough for a repository on a disk.
+_GLANCE, _TRIES = 1.0, 3
 _ABSENT = re.compile(r"no such file|does not exist|not exist|not found|NoSuchKey|NoSuchBucket", re.IGNORECASE)
 
 
@@ -106,13 +109,45 @@ class Repository:
         options = ["-o", f"sftp.command={location.sftp_command}"] if location.sftp_command else []
         self._words = (program, *options)
         self._environment = environment
+        self._local = location.repository.startswith("/")
 
-    def run(self, *words: str, ok: t.Container[int] = (0,)) -> bytes:
+    def run(self, *words: str) -> bytes:
         """A command's output; ``RunbookError`` with restic's reason when it fails."""
         try:
-            return run(self._command(words), ok=ok)
+            return self._run(words)
+        except ProgramFailed as failed:
+            if "already locked" not in failed.stderr:
+                raise self._explain(failed) from None
+        try:
+            # Locks of processes that are gone, and only those, are removed.
+            self._run(["unlock"])
+            return self._run(words)
         except ProgramFailed as failed:
             raise self._explain(failed) from None
+
+    def _run(self, words: t.Sequence[str]) -> bytes:
+        with tempfile.TemporaryFile() as printed:
+            process = Process(self._command(words), stdout=printed)
+            try:
+                while not self._ended(process):
+                    # A disk does not get better by waiting, but restic would try for a quarter of an hour.
+                    tries = [line for line in process.last_words().splitlines() if "returned error, retrying" in line]
+                    if self._local and len(tries) >= _TRIES:
+                        raise RunbookError(f"repository {self.where} is damaged or can't be read: {tries[-1].strip()}")
+            finally:
+                process.kill()
+            printed.seek(0)
+            return printed.read()
+
+    @staticmethod
+    def _ended(process: Process) -> bool:
+        try:
+            process.finish(_GLANCE)
+        except ProgramFailed:
+            raise
+        except RunbookError:
+            return False
+        return True
 
     def lines(self, *words: str) -> t.Iterator[dict[str, t.Any]]:
         """The JSON lines of a command while it prints them. ``ProgramFailed`` after the last one when it fails."""
@@ -136,16 +171,8 @@ class Repository:
             return NoRepository(f"there is no repository at {self.where}; correct the address, mount its disk, or let init: true make one")
         return RunbookError(f"repository {self.where}: {failed.message}")
 
-    def exists(self) -> bool:
-        """Whether there is a repository that the password opens. What can't be reached is an error, not absent."""
-        try:
-            self.run("cat", "config")
-        except NoRepository:
-            return False
-        return True
-
     def snapshots(self, tags: t.Sequence[str], host: str = "", path: str = "") -> list[Snapshot]:
-        """Those with all of the tags, of a host and path if given, oldest first."""
+        """Those with all of the tags, of a host and path if given, oldest first. ``NoRepository`` when there is none."""
         words = [*(["--tag", ",".join(tags)] if tags else []), *(["--host", host] if host else []), *(["--path", path] if path else [])]
         try:
             found = [Snapshot.from_json(item) for item in json.loads(self.run("snapshots", "--json", *words) or b"[]") or []]
@@ -167,7 +194,7 @@ class Repository:
 
 @contextlib.contextmanager
 def opened(location: Location) -> t.Iterator[Repository]:
-    """A repository, whether it exists or not. Locks of runs that were killed on this host are removed."""
+    """A repository, whether it exists or not."""
     location.check()
     program = find_program(["restic"], "restic")
     with secret_file(location.password + "\n") as password, secret_file(location.repository + "\n") as address:

@@ -83,7 +83,7 @@ def _push(rclone: Rclone, options: t.Mapping[str, t.Any], run: Run) -> dict[str,
                 if known and read:
                     copy.trouble, copy.verified = _read_back(rclone, quoted, t.cast(Sidecar, entry.sidecar), run), True
                 if copy.trouble and not run.check_mode:
-                    _send(rclone, quoted, entry, copy, run)
+                    _send(rclone, quoted, entry, copy, f"{entry.id}.json" in there, run)
             except RunbookError as error:
                 # A bad one among older ones is told; the newest being bad is a failure of its own.
                 if entry.state == "good" or number == 0 or options["select"] == "ids":
@@ -133,8 +133,11 @@ def _read_back(rclone: Rclone, quoted: str, found: Sidecar, run: Run) -> str:
     return ""
 
 
-def _send(rclone: Rclone, quoted: str, entry: Entry, copy: Copy, run: Run) -> None:
-    """Data, proven by reading it back; the sidecar last. A copy that is not proven after some tries has no sidecar."""
+def _send(rclone: Rclone, quoted: str, entry: Entry, copy: Copy, named: bool, run: Run) -> None:
+    """Data, proven by reading it back; the sidecar last. A copy that is not proven after some tries has no sidecar.
+
+    ``named`` says whether it has one now.
+    """
     entry.verify("checksum")
     found = entry.sidecar
     if entry.state != "good" or found is None:
@@ -143,7 +146,7 @@ def _send(rclone: Rclone, quoted: str, entry: Entry, copy: Copy, run: Run) -> No
     with open(path, "rb") as stream:
         data = stream.read()
     name = f"{quoted}/{entry.id}.json"
-    if copy.trouble != "missing":
+    if named:
         # What was a backup is none while its data is exchanged.
         rclone.remove(name)
     for number in range(1, rclone.retries + 1):

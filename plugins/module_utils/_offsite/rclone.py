@@ -22,7 +22,6 @@ from .._common.process import Command, Process, ProgramFailed, find_program, run
 CHUNK = 256 << 10
 # rclone's exit status when a folder is not there; many stores have no folders and list nothing instead.
 _NO_FOLDER = 3
-_NO_OBJECT = 4
 _NAME = re.compile(r"[\w.+@ -]+")
 Tick = t.Callable[[int], None]
 
@@ -99,12 +98,8 @@ class Rclone:
         self._run("copyto", "--ignore-times", "--retries", str(self.retries), file, self.path(name))
 
     def remove(self, name: str) -> None:
-        """Remove one file; nothing happens when it is not there."""
-        try:
-            run(self._command("deletefile", self.path(name)))
-        except ProgramFailed as failed:
-            if failed.rc not in (_NO_FOLDER, _NO_OBJECT):
-                raise self._explain(failed) from None
+        """Remove one file, which is there."""
+        self._run("deletefile", self.path(name))
 
     @contextlib.contextmanager
     def reading(self, name: str) -> t.Iterator[t.BinaryIO]:

@@ -15,7 +15,7 @@ def test_documentation_and_options_agree():
     assert complaints(files_backup, FILES_BACKUP, secrets=("password", "repository_env")) == []
 
 
-GOOD = {"path": "/srv/www", "repository": "/srv/restic", "password": "x"}
+GOOD = {"path": "/srv/www", "repository": "/srv/restic", "password": "a long password"}
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,7 @@ GOOD = {"path": "/srv/www", "repository": "/srv/restic", "password": "x"}
     [
         ({"path": "/"}, "below /"),
         ({"path": "/nonexistent"}, "does not exist"),
-        ({"keep_last": 1}, "does not exist|below the floor"),
+        ({"keep_last": 1}, "below the floor"),
         ({"fresh_for": "soon"}, "soon"),
         ({"password_file": "/x"}, "mutually exclusive"),
         ({"tags": ["a,b"]}, "can't be a tag"),
@@ -33,4 +33,4 @@ def test_one_line_for_bad_input(tmp_path, more, message):
     for check in (True, False):
         status, result = run(files_backup, check, **{**GOOD, "path": str(tmp_path), **more})
         assert status == 1
-        assert any(one in result["msg"] for one in message.split("|")), result["msg"]
+        assert message in result["msg"]

@@ -22,7 +22,7 @@ GOOD = {"dest": "/srv/backups", "remote": "s3:bucket", "config": {"s3": {"type":
     ("more", "message"),
     [
         ({"remote": "bucket"}, "neither NAME:path"),
-        ({"remote": "other:bucket"}, "is of other, but config has s3"),
+        ({"remote": "other:bucket"}, "is of other, but config has"),
         ({"config": {}}, "nothing says what s3 is"),
         ({"config": {"s3": {"type": "s3\nx"}}}, "line break"),
         ({"retries": 0}, "would never try"),
