@@ -128,8 +128,8 @@ def names(session: Session, database: str) -> list[str]:
 
 
 def read_late(session: Session, database: str) -> list[Definition]:
-    """Only what is made after the rows: routines, views, triggers, events."""
-    return _Reader(session, database).late()
+    """Only what is made after the rows: routines, views, triggers, events. Views that do not work have an empty definition."""
+    return _Reader(session, database).late(broken=True)
 
 
 class _Reader:
@@ -272,15 +272,18 @@ def late_objects(definitions: t.Iterable[Definition]) -> str:
 
 
 def arrange(session: Session, database: str, wanted: t.Sequence[Definition]) -> None:
-    """Make a database's routines, views, triggers and events what is wanted, leaving alone what already is; its tables are there."""
-    present = {(own.kind, own.kind_sql, own.name): own for own in _Reader(session, database).late(broken=True)}
+    """Make a database's routines, views, triggers and events what is wanted, leaving alone what already is; its tables are there.
+
+    What did not work when it was read (its definition is empty) is neither made nor removed.
+    """
+    present = {(own.kind, own.kind_sql, own.name): own for own in read_late(session, database)}
     late = [definition for kind in _LATE for definition in wanted if definition.kind == kind]
     for _kind, kind_sql, name in {*present} - {(own.kind, own.kind_sql, own.name) for own in late}:
         session.run(f"DROP {kind_sql} IF EXISTS {identifier(name)}")
     missing = []
     for definition in late:
         own = present.get((definition.kind, definition.kind_sql, definition.name))
-        if own is None or own.digest != definition.digest or own.state != definition.state:
+        if definition.sql and (own is None or own.digest != definition.digest or own.state != definition.state):
             missing.append(definition)
     for definition in missing:
         if definition.kind == "view":
