@@ -103,7 +103,7 @@ class PostgreSQL:
         with self.client.session(self.client.maintenance) as session:
             if not _oid(session, name):
                 return
-            session.rows(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")
+            # Before PostgreSQL 13 nothing keeps others from coming back in between: the server then refuses, and says so.
             session.rows(_TERMINATE.format(column="datname", value=literal(name)))
             force = " WITH (FORCE)" if int(session.value("SHOW server_version_num")) >= 130000 else ""
             session.rows(f"DROP DATABASE {database}{force}")

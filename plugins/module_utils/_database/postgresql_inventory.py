@@ -26,6 +26,8 @@ _HASHED = (
     *("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bpchar", "bytea", "uuid", "date", "time", "timestamp"),
     *("timestamptz", "jsonb", "inet", "cidr", "macaddr"),
 )
+# Hashing values as they are stored is several times as fast as writing them as text first; since PostgreSQL 14.
+_FAST = "hash_record_extended"
 _TEXTS = ("text", "varchar", "bpchar")
 
 
@@ -204,12 +206,10 @@ def definitions(session: Session, database: t.Mapping[str, t.Any], values: t.Map
 
 
 def contents(
-    session: Session, present: t.Iterable[Relation], left_out: t.Container[str], *, checksums: bool, blobs: bool = True
-) -> tuple[str, dict[str, TableFacts]]:
-    """The method, and rows and checksums of all tables; those ``left_out`` have none in a dump. The server does all the work."""
-    number = int(session.value("SHOW server_version_num")) // 10000
-    # Hashing values as they are stored is several times as fast as writing them as text first.
-    function, text = ("hash_record_extended", "") if number >= 14 else ("hashtextextended", "::text")
+    session: Session, present: t.Iterable[Relation], left_out: t.Container[str], function: str, *, checksums: bool
+) -> dict[str, TableFacts]:
+    """Rows and checksums of all tables; those ``left_out`` have none in a dump. The server does all the work."""
+    text = "" if function == _FAST else "::text"
     facts: dict[str, TableFacts] = {}
     for relation in present:
         if relation.kind != "r":
@@ -221,11 +221,11 @@ def contents(
         wanted = f", sum({function}(ROW({row}){text}, 0)) AS checksum" if checksums and row else ""
         answer = session.rows(f"SELECT count(*) AS rows{wanted} FROM ONLY {relation.quoted}")[0]
         facts[relation.name] = TableFacts(int(answer["rows"] or 0), (answer.get("checksum") or "0") if checksums else "")
-    if blobs and session.value("SELECT 1 FROM pg_largeobject_metadata LIMIT 1"):
+    if session.value("SELECT 1 FROM pg_largeobject_metadata LIMIT 1"):
         query = _BLOBS.format(hash=function, text=text) if checksums else "SELECT count(*) AS rows FROM pg_largeobject_metadata"
         answer = session.rows(query)[0]
         facts[LARGE_OBJECTS] = TableFacts(int(answer["rows"] or 0), answer.get("checksum") or "")
-    return f"postgresql-{number}-{function}", facts
+    return facts
 
 
 def inventory(
@@ -238,11 +238,13 @@ def inventory(
     checksums: bool,
 ) -> Inventory:
     """Everything of the session's database, at the moment that the session sees."""
-    method = ""
+    number = int(session.value("SHOW server_version_num")) // 10000
+    function = _FAST if number >= 14 else "hashtextextended"
     facts: dict[str, TableFacts] = {}
     if counts or checksums:
-        method, facts = contents(session, relations(session), left_out, checksums=checksums)
-    return Inventory(method, facts, definitions(session, database, values))
+        facts = contents(session, relations(session), left_out, function, checksums=checksums)
+    # Definitions, too, are written otherwise by another version.
+    return Inventory(f"postgresql-{number}-{function}", facts, definitions(session, database, values))
 
 
 def _hashed(column: str, kind: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 
 import pytest
-
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.process import ProgramFailed
 from ansible_collections.runbook.ops.plugins.module_utils._database import postgresql_dump, postgresql_inventory, postgresql_settings
