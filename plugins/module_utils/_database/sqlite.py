@@ -10,16 +10,11 @@ A backup is a copy of one moment made by the library's backup API, checked, and 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import glob
 import grp
 import os
 import pwd
-import shutil
 import sqlite3
 import stat
-import tempfile
-import time
 import typing as t
 
 from .._common.errors import RunbookError
@@ -28,6 +23,7 @@ from . import sqlite_client as client
 from . import sqlite_file as file
 from .engine import Dump, Part
 from .model import Inventory, Login, Selection, Server, Table
+from .work import private_folder
 
 _CHUNK = 1 << 20
 _WORK_PREFIX = "runbook-sqlite-"
@@ -68,7 +64,7 @@ class SQLite:
     def dump(self, name: str, tables: Selection, jobs: int) -> t.Iterator[Dump]:
         """One part whatever ``jobs`` says: the file as the library would have left it at that moment."""
         kept = {table.name for table in tables.resolve(self.tables(name))} if tables.partial else None
-        with self._work() as folder:
+        with private_folder(self.work_folder, _WORK_PREFIX) as folder:
             copy = os.path.join(folder, "copy.db")
             with client.one_line(name):
                 file.copy(name, copy)
@@ -167,28 +163,6 @@ class SQLite:
                 os.unlink(previous)
                 fsync_folder(os.path.dirname(path))
             return "old"
-
-    @contextlib.contextmanager
-    def _work(self) -> t.Iterator[str]:
-        """A private folder; those of runs that were killed are removed by the next run, known by the lock that died with them."""
-        for left in glob.glob(os.path.join(glob.escape(self.work_folder), _WORK_PREFIX + "*")):
-            with contextlib.suppress(OSError):
-                fd = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-                try:
-                    mine = os.fstat(fd).st_uid == os.geteuid() and time.time() - os.fstat(fd).st_ctime > 60
-                    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    if mine:
-                        shutil.rmtree(left, ignore_errors=True)
-                finally:
-                    os.close(fd)
-        folder = tempfile.mkdtemp(prefix=_WORK_PREFIX, dir=self.work_folder)  # mode 0700
-        fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(fd)
 
 
 class _CopyDump:

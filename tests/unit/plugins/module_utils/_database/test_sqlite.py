@@ -20,7 +20,7 @@ import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._database import sqlite as sqlite_module
 from ansible_collections.runbook.ops.plugins.module_utils._database import sqlite_client as client
-from ansible_collections.runbook.ops.plugins.module_utils._database import sqlite_file
+from ansible_collections.runbook.ops.plugins.module_utils._database import sqlite_file, work
 from ansible_collections.runbook.ops.plugins.module_utils._database.engine import Part
 from ansible_collections.runbook.ops.plugins.module_utils._database.model import Login, Selection, Server
 from ansible_collections.runbook.ops.plugins.module_utils._database.sqlite import SQLite
@@ -359,8 +359,8 @@ def test_others_who_have_it_open_are_refused(engine, live):
     script = "import sqlite3, sys, time; d = sqlite3.connect(sys.argv[1], isolation_level=None); d.execute(sys.argv[2])"
     script += "; print(flush=True); time.sleep(60)"
     steps = []
-    for work in ("SELECT count(*) FROM log", "BEGIN IMMEDIATE"):
-        other = subprocess.Popen([sys.executable, "-c", script, live, work], stdout=subprocess.PIPE)
+    for task in ("SELECT count(*) FROM log", "BEGIN IMMEDIATE"):
+        other = subprocess.Popen([sys.executable, "-c", script, live, task], stdout=subprocess.PIPE)
         try:
             other.stdout.readline()
             with pytest.raises(RunbookError, match="open; stop it|working on|is locked"):
@@ -500,7 +500,7 @@ def test_a_copy_left_by_a_killed_run_is_removed_and_one_in_use_is_not(engine, li
         assert os.path.exists(left), "young ones may be about to be locked"
         later = time.time() + 3600
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(sqlite_module.time, "time", lambda: later)
+            patched.setattr(work.time, "time", lambda: later)
             with engine.dump(live, ALL, 1):
                 pass
         assert os.listdir(engine.work_folder) == in_use
