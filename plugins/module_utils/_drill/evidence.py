@@ -158,4 +158,5 @@ def _free_name(folder: str, ended: str, scenario: str) -> str:
 def fail(result: t.Mapping[str, t.Any]) -> None:
     """Raise when the drill did not recover or missed a target; the evidence is there by then."""
     if result["status"] not in ("ok", "warning"):
-        raise RunbookError(f"the drill {result['report']['scenario']} of {result['report']['subject']} failed: {result['msg']}", **result)
+        told = {name: value for name, value in result.items() if name != "msg"}
+        raise RunbookError(f"the drill {result['report']['scenario']} of {result['report']['subject']} failed: {result['msg']}", **told)
