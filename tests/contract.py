@@ -13,6 +13,7 @@ import sys
 import types
 import typing as t
 
+import pytest
 import yaml
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 
@@ -65,3 +66,29 @@ def run(module: types.ModuleType, check: bool = False, **options: t.Any) -> tupl
     result = json.loads(process.stdout)
     assert "\n" not in result.get("msg", ""), result["msg"]
     return process.returncode, result
+
+
+class SiteModule:
+    """What a module that works on a site keeps to; a test file derives its ``TestContract`` from it."""
+
+    MODULE: types.ModuleType
+    SPEC: ArgumentSpec
+    GOOD: t.Mapping[str, t.Any]  # options that it takes, all that it needs besides path
+    SECRETS: t.Collection[str] = ()
+
+    def test_documentation_and_options_agree(self) -> None:
+        assert complaints(self.MODULE, self.SPEC, self.SECRETS) == []
+
+    @pytest.mark.parametrize(
+        ("path", "match"), [("/", "belongs to the system"), ("www", "is not absolute"), ("/srv/../etc", "climbs with")]
+    )
+    def test_paths_that_are_no_sites(self, path: str, match: str) -> None:
+        for check in (True, False):
+            status, result = run(self.MODULE, check, **{**self.GOOD, "path": path})
+            assert (status, result["failed"]) == (1, True)
+            assert match in result["msg"]
+
+    def test_path_is_required(self) -> None:
+        status, result = run(self.MODULE, **self.GOOD)
+        assert status == 1
+        assert "path" in result["msg"]

@@ -13,7 +13,6 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
@@ -25,8 +24,8 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
+from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_watched, speaker
 
-display = Display()
 MODULE = "runbook.ops.release_stage"
 # What makes a program of receive.py: arguments and exit status.
 _RECEIVE = """
@@ -71,7 +70,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
 
     def _module(self) -> dict[str, t.Any]:
         # As they were given: checking them here has expanded ~ to this machine's home.
-        return t.cast("dict[str, t.Any]", self._execute_module(module_name=MODULE, module_args=dict(self._task.args), task_vars=self._vars))
+        return execute_watched(self, MODULE, dict(self._task.args), self._vars)
 
     def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         rules = rules_from_options(options)
@@ -122,6 +121,7 @@ class _Host:
 
     def __init__(self, action: ActionModule) -> None:
         self._action = action
+        self.say = speaker(action, action._vars)
         self._python = self._folder = ""
 
     def ask(self, message: str) -> dict[str, t.Any]:
@@ -132,9 +132,6 @@ class _Host:
 
     def prepare(self, python: str, folder: str, receive_file: t.Callable[[str], object]) -> None:
         self._python, self._folder, self._receive_file = python, folder, receive_file
-
-    def say(self, line: str) -> None:
-        display.display(f"[{self._action._vars.get('inventory_hostname')}] {line}")
 
     def put(self, upload: bytes) -> None:
         action = self._action

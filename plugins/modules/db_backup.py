@@ -12,10 +12,10 @@ version_added: 0.1.0
 description:
   - Dumps one consistent moment of a database into O(dest), compressed and, if wanted, encrypted, in constant memory.
   - Row counts and checksums of every table are taken in the same moment. The restore is compared with them.
-  - A backup exists only when its sidecar does, a JSON file beside it that is written last. Every program's exit status counts, the dump's own
-    end is looked for, everything is flushed. A run that fails leaves the backups that were there, and a line in C(attempts.jsonl).
-  - The files are C(<dest>/<name>/<id>.…) and C(<dest>/<name>/<id>.json), the id is the UTC time, C(20261121_101500). Characters of a name that
-    do not suit a folder are percent-encoded.
+  - A backup exists only when its sidecar does, a JSON file beside it that is written last. Every program's exit status counts, the dump's
+    own end is looked for, everything is flushed. A run that fails leaves the backups that were there, and a line in C(attempts.jsonl).
+  - The files are C(<dest>/<name>/<id>.…) and C(<dest>/<name>/<id>.json), the id is the UTC time, C(20261121_101500). Characters of a name
+    that do not suit a folder are percent-encoded.
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
@@ -102,7 +102,8 @@ options:
     default: true
   fresh_for:
     description:
-      - When a backup of the same tables is younger than this, none is made. V(0) always makes one. A duration such as V(90s), V(15m), V(26h).
+      - When a backup of the same tables is younger than this, none is made. V(0) always makes one.
+      - A duration such as V(90s), V(15m), V(26h).
     type: str
     default: '0'
   mode:

@@ -10,8 +10,8 @@ module: db_restore
 short_description: Restore a database without risking the live one
 version_added: 0.1.0
 description:
-  - Loads a backup into a side database, compares row counts, checksums and definitions with what the backup recorded, and only then gives it
-    the live name, in one journaled step. What was live is kept under another name for O(keep_previous).
+  - Loads a backup into a side database, compares row counts, checksums and definitions with what the backup recorded, and only then gives
+    it the live name, in one journaled step. What was live is kept under another name for O(keep_previous).
   - Any failure before that leaves the live database untouched and says so. A run that was killed is finished or undone by the next one,
     which says which.
 extends_documentation_fragment:

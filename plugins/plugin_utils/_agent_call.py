@@ -22,6 +22,8 @@ import zlib
 from ansible.plugins.action import ActionBase
 from ansible_collections.runbook.ops.plugins.module_utils import _common, _release
 
+from ._watch import execute_telling, speaker, watching
+
 MODULE = "runbook.ops.release_agent"
 _BASE = "ansible_collections.runbook.ops.plugins.module_utils"
 
@@ -44,13 +46,18 @@ main(json.loads(binascii.a2b_base64("{call}")))
 
 
 def ask_agent(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The agent's answer to a request that ``pack`` made, as a module's result."""
+    """The agent's answer to a request that ``pack`` made, as a module's result. Says meanwhile how far long work is."""
+    with watching(action, speaker(action, task_vars)) as path:
+        return _ask(action, request, task_vars, path)
+
+
+def _ask(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], path: str) -> dict[str, t.Any]:
     python = _python(task_vars)
     if not python or action._task.delegate_to or not action._is_pipelining_enabled("new"):
-        answer = action._execute_module(module_name=MODULE, module_args={"request": request}, task_vars=dict(task_vars))
+        answer = execute_telling(action, MODULE, {"request": request}, task_vars, path)
         answer.pop("invocation", None)
-        return t.cast("dict[str, t.Any]", answer)
-    call = {"request": request, "check_mode": action._task.check_mode, "diff": action._task.diff}
+        return answer
+    call = {"request": request, "check_mode": action._task.check_mode, "diff": action._task.diff, "progress": path}
     program = _PROGRAM.format(base=_BASE, sources=_sources(), call=base64.b64encode(json.dumps(call).encode()).decode())
     command = action._connection._shell.build_module_command(action._compute_environment_string(), f"#!{python}", "")
     done = action._low_level_execute_command(command.strip(), in_data=program.encode())

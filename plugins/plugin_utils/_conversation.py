@@ -9,7 +9,7 @@ import base64
 import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress, megabytes
+from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
 from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request
@@ -21,8 +21,6 @@ from ._upload import Uploads
 ROUNDS = 4
 # With more new folders than this a guess that proves wrong would have cost more than it could save.
 GUESSED = 200
-# Bytes from which on hashing takes the host seconds, in which nothing else could be said.
-ANNOUNCED = 1_000_000_000
 
 
 class Host(t.Protocol):
@@ -84,9 +82,6 @@ class Conversation:
         lacking = accepted["lacking"]
         for _round in range(ROUNDS):
             upload = self._send(lacking)
-            if self.manifest.total_bytes > ANNOUNCED:
-                much = megabytes(self.manifest.total_bytes)
-                self.host.say(f"building {self.request.release}: {len(self.manifest.files):,} files, {much} to hash on the host")
             reply = self._ask("build", upload=upload)
             if "done" in reply:
                 return self._finished(reply, accepted)

@@ -111,7 +111,7 @@ class FolderEngine:
     def refuses(self, made_by: Server) -> str:
         return "" if made_by.numbers <= Server("folder", self.version).numbers else f"a dump of {made_by.version} can't be loaded here"
 
-    def data_folder(self) -> str:
+    def data_folder(self, name: str) -> str:
         return str(self.root)
 
     def side_name(self, live: str, token: str) -> str:

@@ -74,6 +74,19 @@ def _testbed(job: Job) -> Tally:
     return gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
 
 
+def _database(job: Job) -> Tally:
+    """Engines and use cases beside real servers, which these tests kill: on a host of their own, so that others can go on."""
+    JUNIT.mkdir(parents=True, exist_ok=True)
+    report = JUNIT / "database.xml"
+    report.unlink(missing_ok=True)
+    if gate(process.run([own_python() / "python", TESTBED, "up", "lab1"], job.log)).failed:
+        return Tally(failed=1, note="the test host did not start")
+    chosen = os.environ.get("TARGET", "").split() or ["tests/database", "tests/unit/plugins/module_utils/_database"]
+    command = [own_python() / "python", TESTBED, "pytest", "lab1", report, *chosen]
+    limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 1200
+    return junit(report, process.run(command, job.log, seconds=limit))
+
+
 def scenarios() -> list[str]:
     """The names of the molecule scenarios, those that must come first in front."""
     found = sorted(path.parent.name for path in (ROOT / "molecule").glob("*/molecule.yml"))
@@ -131,7 +144,7 @@ def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
 def _soak(job: Job) -> Tally:
     """The scenarios with RUNBOOK_SOAK=1, which asks their fault tests for the full number of rounds."""
     os.environ["RUNBOOK_SOAK"] = "1"
-    return _molecule(job)
+    return _molecule(job) + _database(job)
 
 
 def seed_note() -> str:
@@ -148,5 +161,6 @@ STAGES = [
     Stage("units-newest", "unit tests, newest ansible-core", _units_newest),
     Stage("demo", "make demo, twice", _demo),
     Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
-    Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed",), usual=False),
+    Stage("database", "engines, backups and restores on real servers", _database, after=("testbed",), uses=("lab",)),
+    Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed", "lab"), usual=False),
 ]

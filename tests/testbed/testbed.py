@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import argparse
 import os
+import pathlib
 import sys
 
 import mediawiki
-from bed import access, hosts
+from bed import access, hosts, inside
 from bed.engine import engine
 from bed.image import image
 from bed.shell import TestbedError
@@ -35,6 +36,10 @@ def main(arguments: list[str]) -> int:
         remote = commands.add_parser(name, help=text)
         remote.add_argument("host")
         remote.add_argument("words", nargs=argparse.REMAINDER)
+    tests = commands.add_parser("pytest", help="copy the tree to a host and run tests there, as root")
+    tests.add_argument("host")
+    tests.add_argument("report", type=pathlib.Path, help="where the JUnit report goes")
+    tests.add_argument("words", nargs=argparse.REMAINDER)
     options = parser.parse_args(arguments)
     try:
         return _do(options)
@@ -66,6 +71,8 @@ def _do(options: argparse.Namespace) -> int:
         os.execvp("ssh", ["ssh", "-F", str(access.SSH_CONFIG), options.host, *options.words])
     elif options.command == "exec":
         print(hosts.execute(options.host, *options.words), end="")
+    elif options.command == "pytest":
+        return inside.pytest(options.host, options.words, options.report)
     return 0
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import pathlib
 import sys
 
+import pytest
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
@@ -23,3 +25,4 @@ def _collections() -> pathlib.Path:
 
 sys.path.insert(0, str(_collections()))
 sys.path.insert(0, str(ROOT / "tests"))
+pytest.register_assert_rewrite("contract")

@@ -10,6 +10,8 @@ import typing as t
 
 from .argspec import ArgumentSpec
 from .errors import RunbookError
+from .progress import Say, silent
+from .progress_file import from_environment, reporting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,8 +21,7 @@ class Run:
     check_mode: bool = False
     diff: bool = False
     warn: t.Callable[[str], None] = lambda message: None
-    # One line about how far long work has come.
-    say: t.Callable[[str], None] = lambda line: None
+    say: Say = silent  # how far long work is, in one line without secrets
 
 
 UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]
@@ -67,9 +68,9 @@ def run_module(spec: ArgumentSpec, use_case: UseCase) -> None:
     from ansible.module_utils.basic import AnsibleModule
 
     module = AnsibleModule(supports_check_mode=True, **spec.to_kwargs())
-    run = Run(check_mode=module.check_mode, diff=module._diff, warn=module.warn)
     try:
-        result = use_case(module.params, run)
+        with reporting(from_environment()) as say:
+            result = use_case(module.params, Run(check_mode=module.check_mode, diff=module._diff, warn=module.warn, say=say))
     except RunbookError as error:
         module.fail_json(**printable({"msg": error.message, **error.result}))
     except OSError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import dataclasses
+import functools
 import os
 import shutil
 import socket
@@ -137,15 +138,11 @@ def _make(engine: Engine, request: Request, folder: Folder, identity: str, began
 
 def _store(dump: Dump, partial: str, request: Request, progress: Progress) -> tuple[list[StoredPart], Inventory]:
     """Write every part, some at a time, while the same moment is counted; the first error ends all of them."""
-    stop, counting = threading.Event(), threading.Lock()
-
-    def tick(count: int) -> None:
-        with counting:
-            progress.advance(0, count)
-
+    stop = threading.Event()
     def store(part: Part) -> StoredPart:
         try:
             path = os.path.join(partial, part.name)
+            tick = functools.partial(progress.advance, 0)
             return write_part(part, path, request.codec, stop, tick, lambda tail: dump.check_end(part.name, tail))
         except BaseException:
             stop.set()

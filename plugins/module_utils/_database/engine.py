@@ -88,8 +88,8 @@ class Engine(t.Protocol):
         """Why a dump of that server can't be loaded into this one; empty when it can."""
         ...
 
-    def data_folder(self) -> str:
-        """Where the server keeps its data, when that is on this host and this log-in may know; else empty."""
+    def data_folder(self, name: str) -> str:
+        """Where the server keeps a database's data, when that is on this host and this log-in may know; else empty."""
         ...
 
     def side_name(self, live: str, token: str) -> str:

@@ -105,6 +105,12 @@ class MariaDB:
             )
         return ""
 
+    def data_folder(self, name: str) -> str:
+        if not self._login.local:
+            return ""
+        with self._session() as session:
+            return str(session.run("SELECT @@datadir AS folder")[0]["folder"])
+
     def side_name(self, live: str, token: str) -> str:
         return f"{live[: _NAME_LIMIT - len(token) - 4]}_rb_{token}"
 
@@ -202,12 +208,12 @@ class MariaDB:
         tail = b""
         try:
             with part.open() as reader, self.client.sql(name) as command, Process(command, stdin=subprocess.PIPE) as process:
-                _write(process, _LOADING)
+                process.write(_LOADING)
                 while data := reader.read(_CHUNK):
                     if stop.is_set():
                         raise _Stopped
                     tail = data[-1024:] if len(data) >= 1024 else (tail + data)[-1024:]
-                    _write(process, data)
+                    process.write(data)
                 mariadb_dump.check_end(part.name, tail)
         except ProgramFailed as failed:
             stop.set()
@@ -215,9 +221,3 @@ class MariaDB:
         except BaseException:
             stop.set()
             raise
-
-
-def _write(process: Process, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[process.stdin.write(view) :]

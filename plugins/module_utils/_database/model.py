@@ -31,6 +31,11 @@ class Login:
     ssl_mode: str = "prefer"
 
     @property
+    def local(self) -> bool:
+        """Whether the server is on this host, as far as names tell."""
+        return bool(self.unix_socket) or self.host in ("", "localhost", "127.0.0.1", "::1")
+
+    @property
     def where(self) -> str:
         """For messages: ``db.example.com:3306`` or a socket's path, never the user's password."""
         if self.unix_socket:

@@ -75,6 +75,14 @@ class PostgreSQL:
             return f"the backup was made by PostgreSQL {made_by.version}, which is newer than this server's {here.version}"
         return ""
 
+    def data_folder(self, name: str) -> str:
+        if not self.client.login.local:
+            return ""
+        try:
+            return self.client.trusted(self.client.maintenance, "SHOW data_directory")[0]["data_directory"] or ""
+        except RunbookError:
+            return ""  # only some users may know
+
     def side_name(self, live: str, token: str) -> str:
         room = live.encode("utf-8", "surrogateescape")[: _LONGEST - len(token) - 1]
         return f"{room.decode('utf-8', 'ignore')}_{token}"

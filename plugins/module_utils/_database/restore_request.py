@@ -74,7 +74,7 @@ def check_target(engine: Engine, request: Request) -> None:
 
 def _check_space(engine: Engine, request: Request) -> None:
     """Refuse when the server keeps its data on a disk that this host sees, and it can't hold another copy."""
-    folder = engine.data_folder() if request.check_space else ""
+    folder = engine.data_folder(request.target) if request.check_space else ""
     if not folder or not os.path.isdir(folder):
         return
     space = os.statvfs(folder)

@@ -84,6 +84,9 @@ class SQLite:
             return f"it was made by SQLite {made_by.version}, which is newer than this host's {sqlite3.sqlite_version}"
         return ""
 
+    def data_folder(self, name: str) -> str:
+        return os.path.dirname(client.real(name))
+
     def side_name(self, live: str, token: str) -> str:
         folder, name = os.path.split(client.real(live))
         return os.path.join(folder, f".rb_{token}_{name}")

@@ -16,6 +16,7 @@ import typing as t
 import zlib
 
 from .._common.errors import InvalidInput, RunbookError
+from .._common.progress_file import reporting
 from .._common.runner import Run, describe_os_error, printable
 from .finish import release_finish
 from .info import release_info
@@ -61,10 +62,12 @@ def serve(options: t.Mapping[str, t.Any], run: Run) -> t.Mapping[str, t.Any]:
 def main(call: t.Mapping[str, t.Any]) -> None:
     """Serve a request without Ansible around, and print the result as a module would (see ``plugin_utils/_agent_call.py``).
 
-    ``call``: ``request``, ``check_mode``, ``diff``. Other errors than ours are defects and keep their traceback."""
+    ``call``: ``request``, ``check_mode``, ``diff``, and ``progress``, the path of a ``ProgressFile`` or nothing.
+    Other errors than ours are defects and keep their traceback."""
     warnings: t.List[str] = []
     try:
-        result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append)))
+        with reporting(call["progress"]) as say:
+            result = dict(serve(call, Run(check_mode=call["check_mode"], diff=call["diff"], warn=warnings.append, say=say)))
     except RunbookError as error:
         result = {"failed": True, "msg": error.message, **error.result}
     except OSError as error:

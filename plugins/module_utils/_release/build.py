@@ -10,11 +10,11 @@ import dataclasses
 import grp
 import os
 import pwd
-import shutil
 import stat
 import typing as t
 
 from .._common.errors import InvalidInput, Refused
+from .._common.progress import Advance, unseen
 from .manifest import Entry, Manifest
 from .site import RELEASES, Record, Site
 from .store import LocalStore
@@ -104,7 +104,15 @@ class Builder:
     """Creates a tree below ``root`` (which must not exist) from a manifest."""
 
     def __init__(
-        self, root: str, owner: Owner, *, known: t.Mapping[str, str], blobs: str, source: str | None = None, hardlink: bool = True
+        self,
+        root: str,
+        owner: Owner,
+        *,
+        known: t.Mapping[str, str],
+        blobs: str,
+        source: str | None = None,
+        hardlink: bool = True,
+        advance: Advance = unseen,
     ) -> None:
         self.root = root
         self.owner = owner
@@ -112,17 +120,17 @@ class Builder:
         self.blobs = blobs
         self.source = source
         self.hardlink = hardlink
+        self._advance = advance
         self.built = Built()
         self._placed: dict[str, str] = {}  # sha256 -> file of this tree that an upload was moved to
 
-    def build(self, manifest: Manifest, advance: t.Callable[[int], None] = lambda files: None) -> Built:
+    def build(self, manifest: Manifest) -> Built:
         old = os.umask(0)
         try:
             os.mkdir(self.root, 0o755)
             self.owner.give(self.root)
             for entry in manifest.entries:
                 self._place(entry)
-                advance(1)
             # Last, and exactly: a folder may be read-only for its own owner, and some inherit bits from those above.
             for entry in reversed(manifest.entries):
                 if entry.kind == "d":
@@ -157,6 +165,7 @@ class Builder:
             self.owner.give(path)
             self._placed[entry.digest] = path
             self.built.moved += 1
+            self._advance(1, entry.size)
         else:
             self.built.lacking.append(entry.digest)
 
@@ -174,6 +183,7 @@ class Builder:
             with contextlib.suppress(OSError):
                 os.link(known, path)
                 self.built.linked += 1
+                self._advance(1, entry.size)
                 return True
         self._copy(known, entry, path)
         return True
@@ -181,10 +191,13 @@ class Builder:
     def _copy(self, source: str, entry: Entry, path: str) -> None:
         fd = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(fd, "rb") as old, open(path, "xb") as new:
-            shutil.copyfileobj(old, new, 1 << 20)
+            while data := old.read(1 << 20):
+                new.write(data)
+                self._advance(0, len(data))
         os.chmod(path, entry.mode)
         self.owner.give(path)
         self.built.copied += 1
+        self._advance(1, 0)
 
 
 def check_space(store: LocalStore, needed: int, names: int) -> None:

@@ -11,6 +11,7 @@ import typing as t
 
 from .._common import clock
 from .._common.errors import Refused, RunbookError
+from .._common.progress import Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
 from .site import RELEASES, Record, Site
@@ -18,7 +19,7 @@ from .store import LocalStore
 from .verify import verify_tree
 
 
-def info(store: LocalStore, *, verify: bool = False, history: int = 20) -> dict[str, t.Any]:
+def info(store: LocalStore, *, verify: bool = False, history: int = 20, say: Say = silent) -> dict[str, t.Any]:
     """Releases (oldest first) with state, size, age and metadata, what is current and previous, the lock and the history."""
     site = Site(store)
     if not store.check_base():
@@ -40,7 +41,7 @@ def info(store: LocalStore, *, verify: bool = False, history: int = 20) -> dict[
         problem = error.message
     records = site.records()
     held = lock.holder(site)
-    rows = [_row(site, store, record, verify) for record in records.values()]
+    rows = [_row(site, store, record, verify, say) for record in records.values()]
     if current and current not in records:
         problem = f"current points to {current}, of which there is no record; stage and swap to a new release"
     return {
@@ -56,7 +57,7 @@ def info(store: LocalStore, *, verify: bool = False, history: int = 20) -> dict[
     }
 
 
-def _row(site: Site, store: LocalStore, record: Record, verify: bool) -> dict[str, t.Any]:
+def _row(site: Site, store: LocalStore, record: Record, verify: bool, say: Say) -> dict[str, t.Any]:
     row = dataclasses.asdict(record)
     row["age_seconds"] = max(0, int(time.time() - clock.seconds(record.created)))
     row["path"] = store.absolute(f"{RELEASES}/{record.id}")
@@ -71,7 +72,8 @@ def _row(site: Site, store: LocalStore, record: Record, verify: bool) -> dict[st
             row["verified"] = False
         else:
             row["problem"] = ""
-            drift, _stamp = verify_tree(row["path"], manifest)
+            progress = Progress(f"verifying {record.id}", say, files=len(manifest.files), size=manifest.total_bytes)
+            drift, _stamp = verify_tree(row["path"], manifest, progress.advance)
             row["verified"] = not drift
             row.update(drifted=drift.drifted, missing=drift.missing, extra=drift.extra)
     return row
@@ -79,4 +81,4 @@ def _row(site: Site, store: LocalStore, record: Record, verify: bool) -> dict[st
 
 def release_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case."""
-    return {"changed": False, **info(LocalStore(options["path"]), verify=options["verify"], history=options["history"])}
+    return {"changed": False, **info(LocalStore(options["path"]), verify=options["verify"], history=options["history"], say=run.say)}

@@ -37,8 +37,8 @@ def release_stage(options: Options, run: Run) -> Result:
     )
     for warning in source.warnings:
         run.warn(warning)
-    manifest = manifest_of(source.path, rules)
-    stager = Stager(store, stage_request(options, rules, manifest.root, socket.gethostname()), run.check_mode)
+    manifest = manifest_of(source.path, rules, run.say)
+    stager = Stager(store, stage_request(options, rules, manifest.root, socket.gethostname()), run.check_mode, run.say)
     with stager.alone():
         settled = stager.settled()
         if settled:

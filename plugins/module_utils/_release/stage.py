@@ -28,6 +28,7 @@ import typing as t
 from .._common import clock
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.files import fsync_folder
+from .._common.progress import Advance, Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
 from .build import Builder, Built, Known, Owner, check_space
@@ -69,7 +70,8 @@ class Request:
 class Stager:
     """Stages one release on this host."""
 
-    def __init__(self, store: LocalStore, request: Request, check_mode: bool = False) -> None:
+    def __init__(self, store: LocalStore, request: Request, check_mode: bool = False, say: Say = silent) -> None:
+        self._say = say
         self.store, self.site, self.request, self.check_mode = store, Site(store), request, check_mode
         self.release = release_id(request.release)
         self.incoming = f"{STATE}/incoming/{self.release}"
@@ -337,11 +339,19 @@ class Stager:
         known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
         while True:
             self.store.remove_tree(f"{self.incoming}/tree")
-            builder = Builder(self.tree, self.owner, known=known, blobs=self.blobs, source=source, hardlink=self.request.hardlink)
+            builder = Builder(
+                self.tree,
+                self.owner,
+                known=known,
+                blobs=self.blobs,
+                source=source,
+                hardlink=self.request.hardlink,
+                advance=self._progress("building", manifest),
+            )
             built = builder.build(manifest)
             if built.lacking:
                 return built
-            drift, self._stamp = verify_tree(self.tree, manifest)
+            drift, self._stamp = verify_tree(self.tree, manifest, self._progress("verifying", manifest))
             if not drift:
                 return built
             spoilt = [path for path in drift.drifted if path in built.linked_from]
@@ -360,6 +370,9 @@ class Stager:
                 os.unlink(f"{self.tree}/{path}")
                 self.notes.append(f"{path} had arrived but is damaged; it is sent anew")
             self._harvest(manifest)
+
+    def _progress(self, what: str, manifest: Manifest) -> Advance:
+        return Progress(f"{what} {self.release}", self._say, files=len(manifest.files), size=manifest.total_bytes).advance
 
     def _reclaim(self) -> None:
         """Take back a tree that a run put in its place and was killed before it recorded it: it is built and verified again."""
@@ -397,6 +410,7 @@ class Stager:
         place = self.store.absolute(f"{RELEASES}/{self.release}")
         self.site.save_manifest(self.release, manifest)
         record = self.site.record(self.release) or Record(self.release, "staging", clock.now())
+        self._say(f"writing {self.release} to the disk")
         _flush(self.tree)
         os.rename(self.tree, place)
         fsync_folder(os.path.dirname(place))
@@ -467,7 +481,7 @@ def _received(stream: t.BinaryIO, folder: str) -> int:
 def answer(message: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """Serve one message of the controller. The messages are those of ``Stager``'s methods."""
     step = message["step"]
-    stager = Stager(LocalStore(message["path"]), Request.from_wire(message["request"]), run.check_mode)
+    stager = Stager(LocalStore(message["path"]), Request.from_wire(message["request"]), run.check_mode, run.say)
     if step == "offer":
         return stager.offer(message["digests"], message["guessed"], message["trees"], message["upload"])
     if step == "detail":

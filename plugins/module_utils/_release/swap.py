@@ -11,6 +11,7 @@ import typing as t
 
 from .._common.clock import now
 from .._common.errors import InvalidInput, Refused, RunbookError
+from .._common.progress import Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
 from .manifest import Manifest, compare
@@ -79,7 +80,7 @@ def _refuse_unfit(site: Site, target: str, records: dict[str, Record], allow_bad
     return record
 
 
-def prove(site: Site, store: LocalStore, record: Record, request: Request, check_mode: bool) -> tuple[bool, str]:
+def prove(site: Site, store: LocalStore, record: Record, request: Request, check_mode: bool, say: Say = silent) -> tuple[bool, str]:
     """Refuse a release that is no longer what was staged. Returns whether every byte was hashed for that, and what differs all the same.
 
     A site may write into its own folder. What it added to a release that was live is no reason to keep anybody from going back.
@@ -90,7 +91,8 @@ def prove(site: Site, store: LocalStore, record: Record, request: Request, check
     manifest = site.manifest(record.id)
     if manifest is None:
         raise Refused(f"release {record.id} has no manifest, so nothing can prove that it is whole; stage it again")
-    drift, stamp = verify_tree(root, manifest)
+    progress = Progress(f"verifying {record.id}", say, files=len(manifest.files), size=manifest.total_bytes)
+    drift, stamp = verify_tree(root, manifest, progress.advance)
     if drift and (request.allow_drift or (record.live_since and not drift.drifted and not drift.missing)):
         return True, f"release {record.id} is not what was staged any more ({drift.describe(len(manifest.entries))})"
     if drift:
@@ -112,16 +114,16 @@ def _manifest(site: Site, release: str | None) -> Manifest | None:
     return site.usable_manifest(release) if release else None
 
 
-def swap(store: LocalStore, request: Request, check_mode: bool = False) -> dict[str, t.Any]:
+def swap(store: LocalStore, request: Request, check_mode: bool = False, say: Say = silent) -> dict[str, t.Any]:
     """Make ``request.release`` current. Returns ``changed``, ``before``, ``after``, ``recovered``, ``atomic``, and a ``diff``."""
     if not store.check_base():
         if check_mode and request.assume_staged:
             return _first_swap(store, request)
         raise Refused(f"{store.base} does not exist; stage a release there first")
     if check_mode:
-        return _swap(Site(store), store, request, True)
+        return _swap(Site(store), store, request, True, say)
     with store.mutex():
-        return _swap(Site(store), store, request, False)
+        return _swap(Site(store), store, request, False, say)
 
 
 def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
@@ -142,7 +144,7 @@ def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
     }
 
 
-def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> dict[str, t.Any]:
+def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say: Say) -> dict[str, t.Any]:
     lock.check(site, request.lock_owner)
     step = journal.in_progress(site)
     recovered = journal.recover(site, check_mode)
@@ -179,7 +181,7 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool) -> 
         return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
     if target is not None and not (check_mode and request.assume_staged and target not in records):
         fit = _refuse_unfit(site, target, records, request.allow_bad)
-        result["verified"], result["drift"] = prove(site, store, fit, request, check_mode)
+        result["verified"], result["drift"] = prove(site, store, fit, request, check_mode, say)
     result["changed"] = True
     result["diff"] = _diff(site, current, target)
     going_back = target is not None and current is not None and target in site.ancestors(current, records)
@@ -270,4 +272,4 @@ def release_swap(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         allow_bad=options["allow_bad"],
         allow_drift=options["allow_drift"],
     )
-    return swap(LocalStore(options["path"]), request, run.check_mode)
+    return swap(LocalStore(options["path"]), request, run.check_mode, run.say)

@@ -9,8 +9,8 @@ import dataclasses
 import hashlib
 import os
 import stat
-import typing as t
 
+from .._common.progress import Advance, unseen
 from .manifest import Entry, Manifest
 from .walk import hash_files
 
@@ -71,7 +71,7 @@ def _shape_differs(root: str, entry: Entry, seen: os.stat_result) -> bool:
     return not stat.S_ISREG(mode) or seen.st_size != entry.size
 
 
-def verify_tree(root: str, manifest: Manifest, advance: t.Callable[[int], None] = lambda files: None) -> tuple[Drift, str]:
+def verify_tree(root: str, manifest: Manifest, advance: Advance = unseen) -> tuple[Drift, str]:
     """Compare a folder with a manifest, every byte hashed. Returns the differences and the stamp of what was hashed."""
     scan = Scan(root)
     drift = Drift([], [], [])

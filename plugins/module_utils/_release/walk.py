@@ -16,9 +16,12 @@ import stat
 import typing as t
 
 from .._common.errors import InvalidInput, Refused
+from .._common.progress import Advance, Progress, Say, silent, unseen
 from .manifest import Entry, Manifest, parent
 
 CHUNK = 1 << 20
+# Bytes after which a thread tells how far it is: telling for each small file would cost a tenth of hashing it.
+SAID = 16 << 20
 # Version control never belongs into a release; everything else is the user's to exclude.
 ALWAYS_EXCLUDED = (".git", ".hg", ".svn")
 
@@ -112,43 +115,50 @@ class Found:
     stamp: tuple[int, int, int, int]  # inode, bytes, mtime and ctime in nanoseconds
 
 
-def hash_file(path: str, buffer: bytearray | None = None) -> str:
+def hash_file(path: str, buffer: bytearray | None = None, advance: Advance = unseen) -> str:
     """The sha256 (hex) of a file's bytes; never follows a link."""
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         first = os.read(fd, CHUNK)
         digest = hashlib.sha256(first)
-        if len(first) == CHUNK:
+        size = len(first)
+        if size == CHUNK:
             view = memoryview(buffer if buffer is not None else bytearray(CHUNK))
-            while size := os.readv(fd, [view]):
+            while more := os.readv(fd, [view]):
+                advance(0, size)
+                size = more
                 digest.update(view[:size])
+        advance(1, size)  # the file is done with its last part
         return digest.hexdigest()
     finally:
         os.close(fd)
 
 
-def hash_files(paths: t.Sequence[str], advance: t.Callable[[int], None] = lambda files: None) -> list[str]:
+def hash_files(paths: t.Sequence[str], advance: Advance = unseen) -> list[str]:
     """The sha256 of many files, on all processors (hashing releases the interpreter's lock)."""
     workers = min(4, os.cpu_count() or 1)
     if len(paths) < 64 or workers == 1:
-        digests = []
-        for path in paths:
-            digests.append(hash_file(path))
-            advance(1)
-        return digests
+        return [hash_file(path, advance=advance) for path in paths]
 
     def batch(chunk: t.Sequence[str]) -> list[str]:
         buffer = bytearray(CHUNK)
-        return [hash_file(path, buffer) for path in chunk]
+        files = size = 0
+
+        def count(more_files: int, more: int) -> None:
+            nonlocal files, size
+            files, size = files + more_files, size + more
+            if size >= SAID:
+                advance(files, size)
+                files = size = 0
+
+        digests = [hash_file(path, buffer, count) for path in chunk]
+        advance(files, size)
+        return digests
 
     step = 256
     chunks = [paths[start : start + step] for start in range(0, len(paths), step)]
-    digests = []
     with concurrent.futures.ThreadPoolExecutor(workers) as pool:
-        for chunk, part in zip(chunks, pool.map(batch, chunks)):
-            digests.extend(part)
-            advance(len(chunk))
-    return digests
+        return [digest for part in pool.map(batch, chunks) for digest in part]
 
 
 def _normal_mode(mode: int, rules: Rules) -> int:
@@ -276,9 +286,10 @@ def _inside(path: str, covered: set[str]) -> bool:
     return False
 
 
-def manifest_of(root: str, rules: Rules) -> Manifest:
+def manifest_of(root: str, rules: Rules, say: Say = silent) -> Manifest:
     """Walk and hash a folder."""
     walker = Walker(root, rules)
     walker.walk()
-    digests = hash_files([os.path.join(root, item.path) for item in walker.files])
+    progress = Progress(f"hashing {root}", say, files=len(walker.files), size=sum(item.stamp[1] for item in walker.files))
+    digests = hash_files([os.path.join(root, item.path) for item in walker.files], progress.advance)
     return complete(walker, {item.path: digest for item, digest in zip(walker.files, digests)})

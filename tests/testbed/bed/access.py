@@ -85,7 +85,10 @@ def _inventory(hosts: t.Sequence[Host], options: t.Mapping[str, str]) -> dict[st
                 "ansible_pipelining": True,
                 "ansible_ssh_common_args": " ".join(f"-o {name}={value}" for name, value in options.items()),
             },
-            "children": {"prod": {"children": {"web": members("web"), "db": members("db")}}, "apache": members("apache")},
+            "children": {
+                "prod": {"children": {"web": members("web"), "db": members("db")}},
+                **{group: members(group) for group in ("apache", "replica", "lab")},
+            },
         }
     }
 

@@ -14,7 +14,7 @@ import socket
 import time
 import typing as t
 
-from . import access, network
+from . import access, mongodb, network
 from .engine import Engine, engine
 from .image import image
 from .shell import STATE, TestbedError, say
@@ -48,12 +48,17 @@ class Host:
 
 
 _PHP = "php8.2-fpm.service"
+_DATABASES = ("mariadb.service", "postgresql.service", "redis-server.service", "mongod.service")
 HOSTS = (
     Host("web1", 11, ("web",), ("nginx.service", _PHP)),
     # The folder for tests of a full disk.
     Host("web2", 12, ("web",), ("nginx.service", _PHP), ("--tmpfs", "/srv/small:rw,size=64m,mode=755")),
-    Host("db1", 13, ("db",), ("mariadb.service",)),
+    Host("db1", 13, ("db",), _DATABASES),
     Host("web3", 14, ("apache",), ("apache2.service", _PHP)),
+    # A replica of db1's, or a place to restore to.
+    Host("db2", 15, ("replica",), _DATABASES),
+    # Whose servers are killed by tests that run on it (tests/database).
+    Host("lab1", 16, ("lab",), _DATABASES, ("--tmpfs", "/srv/small:rw,size=64m,mode=755")),
 )
 
 
@@ -188,6 +193,8 @@ def _ready(container: Engine, host: Host, seconds: float = 60) -> str:
     done
     """
     container("exec", "--interactive", host.container, "sh", "-ec", script, stdin=access.public_key())
+    if "mongod.service" in host.services and not container.try_("exec", host.container, "test", "-x", mongodb.PLACE):
+        container("cp", mongodb.mongod(), f"{host.container}:{mongodb.PLACE}")
     container("exec", host.container, "systemctl", "enable", "--quiet", "--now", "ssh.service", *host.services)
     while not _greets(host.address):
         if time.monotonic() > deadline:

@@ -70,9 +70,10 @@ def act(www, tmp_path):
             _uuid="uuid",
             get_search_path=lambda: [str(tmp_path / "role")],
             environment=None,
+            no_log=False,
         )
         shell = types.SimpleNamespace(tmpdir=None)
-        connection = types.SimpleNamespace(_shell=shell, has_pipelining=True, become=become)
+        connection = types.SimpleNamespace(_shell=shell, transport="network_cli", has_pipelining=True, become=become)
         action = Action(task, connection, types.SimpleNamespace(), DataLoader(), None, None)
         action.calls, action.broken = [], broken
         act.action = action

@@ -10,40 +10,14 @@ import os
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
 from ansible_collections.runbook.ops.plugins.modules import release_info, release_stage
-from contract import complaints, run
-from faults.small_site import SmallSite, listing
-
-
-@pytest.fixture
-def www(tmp_path):
-    """A site with r1 and r2, the second current, and r3 ready."""
-    www = SmallSite(tmp_path)
-    www.deploy("r1", {"index.php": "1\n"})
-    www.deploy("r2", {"index.php": "2\n"})
-    www.stage("r3", {"index.php": "3\n"})
-    return www
-
-
-def test_documentation_and_options_agree():
-    assert complaints(release_stage, STAGE, secrets=()) == []
-
-
-@pytest.mark.parametrize(("path", "match"), [("/", "belongs to the system"), ("www", "is not absolute"), ("/srv/../etc", "climbs with")])
-def test_paths_that_are_no_sites(path, match):
-    options = {**GOOD, "path": path}
-    for check in (True, False):
-        status, result = run(release_stage, check, **options)
-        assert (status, result["failed"]) == (1, True)
-        assert match in result["msg"]
-
-
-def test_path_is_required():
-    status, result = run(release_stage, **GOOD)
-    assert status == 1
-    assert "path" in result["msg"]
-
+from contract import SiteModule, run
+from faults.small_site import listing
 
 GOOD = {"src": "/usr/share/doc", "remote_src": True}
+
+
+class TestContract(SiteModule):
+    MODULE, SPEC, GOOD = release_stage, STAGE, GOOD
 
 
 def test_a_source_on_the_host(www, tmp_path):

@@ -21,9 +21,9 @@ class FakeAction:
     """An action whose host is a Python here that finds nothing but its standard library."""
 
     def __init__(self, pipelining=True, delegate_to=None, check_mode=False):
-        self._task = types.SimpleNamespace(delegate_to=delegate_to, check_mode=check_mode, diff=False)
+        self._task = types.SimpleNamespace(delegate_to=delegate_to, check_mode=check_mode, diff=False, no_log=False, environment=None)
         shell = types.SimpleNamespace(build_module_command=lambda env, shebang, cmd: f"{env} {shebang[2:]}".strip())
-        self._connection = types.SimpleNamespace(_shell=shell)
+        self._connection = types.SimpleNamespace(_shell=shell, transport="network_cli")
         self.pipelining = pipelining
         self.modules = []
         self.commands = []
