@@ -10,8 +10,8 @@ module: db_maintain
 short_description: Delete old rows in small steps, and look after tables
 version_added: 0.1.0
 description:
-  - Deletes rows by age in batches that commit one by one, in the order of the primary key, so that locks are short and replicas keep up. Only the
-    rows of a batch are locked.
+  - Deletes rows by age in batches that commit one by one, in the order of the primary key, so that locks are short and replicas keep
+    up. Only the rows of a batch are locked.
   - Then runs the database's own maintenance on named tables.
   - Everything is looked at first. When one deletion would exceed its O(delete_older_than[].max_rows), nothing at all is deleted.
   - A run that was stopped in the middle has deleted whole batches; the next one goes on.
@@ -36,7 +36,8 @@ options:
     type: str
     required: true
   delete_older_than:
-    description: What to delete by age. Not for Redis, where keys expire by themselves.
+    description:
+      - What to delete by age. Not for Redis, where keys expire by themselves.
     type: list
     elements: dict
     default: []
@@ -58,8 +59,8 @@ options:
         required: true
       unit:
         description:
-          - V(time) for a column of the server's own type for times (SQLite, text as its date functions read it), V(seconds) or V(milliseconds)
-            for numbers that count since 1970.
+          - V(time) for a column of the server's own type for times (SQLite, text as its date functions read it), V(seconds) or
+            V(milliseconds) for numbers that count since 1970.
         type: str
         choices: [time, seconds, milliseconds]
         default: time
@@ -109,23 +110,24 @@ options:
     description:
       - What to do with O(tables), in this order, after O(delete_older_than). One that fails does not keep the others from being done.
       - V(analyze) renews the statistics that queries are planned by (MariaDB, PostgreSQL, SQLite).
-      - V(vacuum) makes the room of deleted rows usable again. For PostgreSQL C(VACUUM) of each table; for SQLite the whole file is written anew,
-        which needs twice its size and locks it.
+      - V(vacuum) makes the room of deleted rows usable again. For PostgreSQL C(VACUUM) of each table; for SQLite the whole file is
+        written anew, which needs twice its size and locks it.
       - V(optimize) rebuilds tables (MariaDB), compacts collections (MongoDB), or is C(PRAGMA optimize) of the whole file (SQLite).
-      - V(integrity) looks for damage, in check mode too, and changes nothing (MariaDB C(CHECK TABLE), SQLite C(PRAGMA integrity_check), MongoDB
-        C(validate)).
+      - V(integrity) looks for damage, in check mode too, and changes nothing (MariaDB C(CHECK TABLE), SQLite C(PRAGMA
+        integrity_check), MongoDB C(validate)).
     type: list
     elements: str
     choices: [analyze, vacuum, optimize, integrity]
     default: []
   fresh_for:
     description:
-      - Tables that had an action within this time are left, where the server remembers (V(analyze) of MariaDB and PostgreSQL, V(vacuum) of
-        PostgreSQL). V(0) leaves none. A duration such as V(12h).
+      - Tables that had an action within this time are left, where the server remembers (V(analyze) of MariaDB and PostgreSQL,
+        V(vacuum) of PostgreSQL). V(0) leaves none. A duration such as V(12h).
     type: str
     default: '0'
   lock_timeout:
-    description: How many seconds to wait for locks of others. After that the batch or action fails, and nobody waits behind it.
+    description:
+      - How many seconds to wait for locks of others. After that the batch or action fails, and nobody waits behind it.
     type: float
     default: 5
 seealso:
@@ -201,7 +203,8 @@ deleted:
       returned: always
 actions:
   description:
-    - One item for every action on every table, as C(name), C(status) (V(ok), V(failed) or V(skipped)), C(message) and C(duration_ms) among others.
+    - One item for every action on every table, as C(name), C(status) (V(ok), V(failed) or V(skipped)), C(message) and C(duration_ms)
+      among others.
   returned: when everything could be looked at
   type: list
   elements: dict

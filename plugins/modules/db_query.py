@@ -10,12 +10,12 @@ module: db_query
 short_description: Ask a database whether it is well
 version_added: 0.1.0
 description:
-  - Asks many questions of one server in one task and compares every answer with its limits. There are ready-made questions about connections,
-    replication, queues and the like, and free queries.
+  - Asks many questions of one server in one task and compares every answer with its limits. There are ready-made questions about
+    connections, replication, queues and the like, and free queries.
   - A check that fails or can't be evaluated fails the task, unless O(fail=false). It does not keep the others from being asked.
-  - Nothing can be written. Free queries run in a read-only transaction (MariaDB, PostgreSQL), with a connection that may only read (SQLite),
-    and only as commands that read (MongoDB, Redis). They can't hold a second statement. A role without the right to write is still the
-    better choice, because functions that an administrator may call can do anything.
+  - Nothing can be written. Free queries run in a read-only transaction (MariaDB, PostgreSQL), with a connection that may only read
+    (SQLite), and only as commands that read (MongoDB, Redis). They can't hold a second statement. A role without the right to write is
+    still the better choice, because functions that an administrator may call can do anything.
   - A value that is NULL, no number or not there is V(crashed), never V(ok).
 extends_documentation_fragment:
   - runbook.ops._attributes
@@ -24,13 +24,14 @@ extends_documentation_fragment:
 author:
   - runbook.ops contributors (@runbook-ops)
 requirements:
-  - The engine's command line client on the host (C(mariadb) or C(mysql), C(psql)); for MongoDB the Python library pymongo. SQLite and Redis
-    need nothing.
+  - The engine's command line client on the host (C(mariadb) or C(mysql), C(psql)); for MongoDB the Python library pymongo. SQLite and
+    Redis need nothing.
 notes:
   - V(ping) measures what a client has to do, including its start and the log-in.
 options:
   checks:
-    description: The checks, asked one after the other. Results keep their order.
+    description:
+      - The checks, asked one after the other. Results keep their order.
     type: list
     elements: dict
     required: true
@@ -40,25 +41,30 @@ options:
         type: str
       kind:
         description:
-          - What is asked. Which O(checks[].measure) it has, the limits it gets when O(checks[].warn) and O(checks[].crit) are both left out,
-            and what else it takes is said here.
+          - What is asked. Which O(checks[].measure) it has, the limits it gets when O(checks[].warn) and O(checks[].crit) are both
+            left out, and what else it takes is said here.
           - V(query), the one value (V(value)) or the number (V(rows)) of the rows that O(checks[].query) answers.
           - V(ping), milliseconds until the simplest question is answered; V(1000).
-          - V(connections), as V(percent) of what the server allows (V(70) and V(90)), or their V(count) (V(50) and V(100)). Not for SQLite.
-          - V(slow_queries), how many are V(running) for longer than O(checks[].longer_than) (warning above V(0)), or their V(rate) per hour,
-            for MariaDB since the server's start, for Redis those of the last hour in its slow log. V(running) not for Redis, V(rate) not for
-            PostgreSQL and MongoDB. Not for SQLite.
-          - V(replication_lag), seconds; V(30) and V(300). A replication that is stopped, or a server without one, fails whatever the limits. Ask
-            a replica of MariaDB; a standby or the primary of PostgreSQL; any member of MongoDB's set; either side of Redis. Not for SQLite.
+          - V(connections), as V(percent) of what the server allows (V(70) and V(90)), or their V(count) (V(50) and V(100)). Not for
+            SQLite.
+          - V(slow_queries), how many are V(running) for longer than O(checks[].longer_than) (warning above V(0)), or their V(rate) per
+            hour, for MariaDB since the server's start, for Redis those of the last hour in its slow log. V(running) not for Redis,
+            V(rate) not for PostgreSQL and MongoDB. Not for SQLite.
+          - V(replication_lag), seconds; V(30) and V(300). A replication that is stopped, or a server without one, fails whatever the
+            limits. Ask a replica of MariaDB; a standby or the primary of PostgreSQL; any member of MongoDB's set; either side of
+            Redis. Not for SQLite.
           - V(analyze_age) and V(vacuum_age), seconds since O(checks[].tables) were last looked after, of the one where it is longest ago;
-            warning above 7 days. A table that never was fails. V(analyze_age) for MariaDB (InnoDB) and PostgreSQL, V(vacuum_age) for PostgreSQL.
+            warning above 7 days. A table that never was fails. V(analyze_age) for MariaDB (InnoDB) and PostgreSQL, V(vacuum_age) for
+            PostgreSQL.
           - V(table_size), bytes of O(checks[].table) with its indexes, or of the whole database. Not for Redis.
-          - V(queue_depth), the V(count) of rows in O(checks[].table), or the V(age) in seconds of the oldest by O(checks[].age_column), which finds
-            stuck jobs. For Redis the length of a list, set, sorted set, hash or stream; no such key is an empty queue.
+          - V(queue_depth), the V(count) of rows in O(checks[].table), or the V(age) in seconds of the oldest by
+            O(checks[].age_column), which finds stuck jobs. For Redis the length of a list, set, sorted set, hash or stream; no such
+            key is an empty queue.
           - V(dead_letters), the same, and one is a failure.
           - V(memory), what Redis uses, in V(percent) of C(maxmemory) (V(70) and V(90)), or its V(size) in bytes.
         type: str
-        choices: [query, ping, connections, slow_queries, replication_lag, analyze_age, vacuum_age, table_size, queue_depth, dead_letters, memory]
+        choices: [query, ping, connections, slow_queries, replication_lag, analyze_age, vacuum_age, table_size, queue_depth,
+          dead_letters, memory]
         default: query
       measure:
         description: What of it is measured, see O(checks[].kind). Defaults to the first that is named there.
@@ -70,13 +76,14 @@ options:
       query:
         description:
           - For SQL one statement that reads. For Redis one command, as text or as a list of words.
-          - For MongoDB a mapping of C(find), C(aggregate), C(count) or C(distinct) to a collection, with that command's own fields such as C(filter),
-            C(sort), C(pipeline), C(query), C(key). Dates are written as C({$date: "2030-01-31T00:00:00Z"}).
+          - For MongoDB a mapping of C(find), C(aggregate), C(count) or C(distinct) to a collection, with that command's own fields
+            such as C(filter), C(sort), C(pipeline), C(query), C(key). A date is written as in its extended JSON, a mapping of C($date)
+            to the ISO 8601 text.
         type: raw
       column:
         description:
-          - Which column of the row is the value, when there are several. For MongoDB the dotted path in the document, for C(INFO) of Redis the
-            name of the line.
+          - Which column of the row is the value, when there are several. For MongoDB the dotted path in the document, for C(INFO) of
+            Redis the name of the line.
         type: str
         aliases: [path]
       max_rows:
@@ -110,8 +117,8 @@ options:
         aliases: [age_field]
       age_unit:
         description:
-          - V(time) for a column of the server's own type for times (SQLite, text as its date functions read it), V(seconds) or V(milliseconds)
-            for numbers that count since 1970. V(time) unless given.
+          - V(time) for a column of the server's own type for times (SQLite, text as its date functions read it), V(seconds) or
+            V(milliseconds) for numbers that count since 1970. V(time) unless given.
         type: str
         choices: [time, seconds, milliseconds]
       time_zone:
@@ -154,7 +161,8 @@ options:
       - The database of checks that name none. For SQLite the path of its file, for Redis a number.
     type: str
   timeout:
-    description: Seconds that one check may take. The server ends a query then, and a check that took longer is V(crashed).
+    description:
+      - Seconds that one check may take. The server ends a query then, and a check that took longer is V(crashed).
     type: float
     default: 10
   fail:
@@ -298,7 +306,8 @@ checks:
       type: str
       returned: always
   sample:
-    - {name: connections, status: ok, value: 12, unit: '%', warn: 70, crit: 90, message: '12 %, 18 of 151', duration_ms: 31.4, kind: connections,
+    - {name: connections, status: ok, value: 12, unit: '%', warn: 70, crit: 90, message: '12 %, 18 of 151', duration_ms: 31.4, kind:
+      connections,
        measure: percent, database: shop}
 """
 

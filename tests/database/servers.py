@@ -71,7 +71,7 @@ def until(ready: t.Callable[[], object], seconds: float = 60) -> t.Any:
 
 
 def run(*words: str, user: str = "", text: str | None = None) -> str:
-    done = subprocess.run(words, input=text, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd="/", text=True, **as_user(user))
+    done = subprocess.run(words, input=text, capture_output=True, cwd="/", text=True, **as_user(user))
     assert done.returncode == 0, f"{words}: {done.stderr or done.stdout}"
     return done.stdout
 
@@ -109,12 +109,32 @@ def mariadb_server(folder: pathlib.Path, name: str, number: int) -> Server:
     return server
 
 
+def _install_mariadb(folder: pathlib.Path) -> pathlib.Path:
+    os.chmod(folder, 0o777)
+    first = folder / "one"
+    run(
+        "mariadb-install-db",
+        "--no-defaults",
+        "--user=mysql",
+        f"--datadir={first}",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+    )
+    return first
+
+
+@contextlib.contextmanager
+def mariadb_alone(folder: pathlib.Path) -> t.Iterator[Server]:
+    _install_mariadb(folder)
+    server = mariadb_server(folder, "one", 1)
+    del server.options["port"]
+    with stopped(server):
+        yield server
+
+
 @contextlib.contextmanager
 def mariadb_pair(folder: pathlib.Path) -> t.Iterator[Pair]:
-    first = folder / "one"
-    run("mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={first}", "--auth-root-authentication-method=normal", "--skip-test-db")
-    run("cp", "-a", str(first), str(folder / "two"))
-    os.chmod(folder, 0o777)
+    run("cp", "-a", str(_install_mariadb(folder)), str(folder / "two"))
     primary = mariadb_server(folder, "one", 1)
     with stopped(primary):
         mariadb(primary, "CREATE USER copier@'%' IDENTIFIED BY 'x'; GRANT REPLICATION SLAVE ON *.* TO copier@'%'; RESET MASTER")
@@ -131,7 +151,18 @@ def mariadb_pair(folder: pathlib.Path) -> t.Iterator[Pair]:
 
 def psql(server: Server, sql: str, database: str = "postgres") -> str:
     options = server.options
-    words = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-h", options["login_unix_socket"], "-p", str(options["login_port"]), "-U", "postgres"]
+    words = [
+        "psql",
+        "-XqAt",
+        "-v",
+        "ON_ERROR_STOP=1",
+        "-h",
+        options["login_unix_socket"],
+        "-p",
+        str(options["login_port"]),
+        "-U",
+        "postgres",
+    ]
     return run(*words, "-d", database, text=sql).strip()
 
 
@@ -146,11 +177,17 @@ def _postgres(folder: pathlib.Path, name: str) -> Server:
 
 
 @contextlib.contextmanager
-def postgresql_pair(folder: pathlib.Path) -> t.Iterator[Pair]:
+def postgresql_alone(folder: pathlib.Path) -> t.Iterator[Server]:
     shutil.chown(folder, "postgres")
     run(str(_PG[-1] / "initdb"), "-D", str(folder / "one"), "-A", "trust", "-E", "UTF8", "--no-sync", user="postgres")
-    primary = _postgres(folder, "one")
-    with stopped(primary):
+    server = _postgres(folder, "one")
+    with stopped(server):
+        yield server
+
+
+@contextlib.contextmanager
+def postgresql_pair(folder: pathlib.Path) -> t.Iterator[Pair]:
+    with postgresql_alone(folder) as primary:
         port = str(primary.options["login_port"])
         words = ["-h", str(folder), "-p", port, "-D", str(folder / "two"), "-R", "-c", "fast", "--no-sync", "-X", "stream"]
         run(str(_PG[-1] / "pg_basebackup"), *words, user="postgres")
@@ -187,22 +224,29 @@ def mongo(server: Server) -> t.Any:
     return pymongo.MongoClient("127.0.0.1", server.options["login_port"], directConnection=True, serverSelectionTimeoutMS=10000)
 
 
-def _mongod(folder: pathlib.Path, name: str) -> Server:
+def _mongod(folder: pathlib.Path, name: str, *more: str) -> Server:
     port = free_port()
     (folder / name).mkdir()
-    words = ["mongod", "--dbpath", str(folder / name), "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "rs", "--nounixsocket"]
-    words += ["--wiredTigerCacheSizeGB", "0.25", "--oplogSize", "50", "--setParameter", "diagnosticDataCollectionEnabled=false"]
+    words = ["mongod", "--dbpath", str(folder / name), "--port", str(port), "--bind_ip", "127.0.0.1", "--nounixsocket", *more]
+    words += ["--wiredTigerCacheSizeGB", "0.25", "--setParameter", "diagnosticDataCollectionEnabled=false"]
     server = Server(words, folder / f"{name}.log", {"login_host": "127.0.0.1", "login_port": port})
     server.wait(lambda: mongo(server).admin.command("ping"))
     return server
 
 
 @contextlib.contextmanager
+def mongodb_alone(folder: pathlib.Path) -> t.Iterator[Server]:
+    server = _mongod(folder, "one")
+    with stopped(server):
+        yield server
+
+
+@contextlib.contextmanager
 def mongodb_pair(folder: pathlib.Path) -> t.Iterator[Pair]:
     """Only the primary votes, so that it stays primary when the other is stopped."""
-    primary = _mongod(folder, "one")
+    primary = _mongod(folder, "one", "--replSet", "rs")
     with stopped(primary):
-        replica = _mongod(folder, "two")
+        replica = _mongod(folder, "two", "--replSet", "rs")
         with stopped(replica):
             hosts = [f"127.0.0.1:{server.options['login_port']}" for server in (primary, replica)]
             members = [{"_id": 0, "host": hosts[0]}, {"_id": 1, "host": hosts[1], "votes": 0, "priority": 0}]

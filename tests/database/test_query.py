@@ -15,11 +15,11 @@ import threading
 import typing as t
 
 import pytest
-
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._database.check_options import CHECK, QUERY
 from ansible_collections.runbook.ops.plugins.module_utils._database.query import db_query
+
 from database import servers
 from database.servers import Pair, Server
 
@@ -84,14 +84,21 @@ class Subject:
 def fill(engine: str, pair: Pair | None, database: str) -> None:
     quoted = [(number, minutes, state.replace("'", "''")) for number, minutes, state in JOBS]
     if engine == "mariadb":
-        rows = ",".join(f"({n}, UTC_TIMESTAMP() - INTERVAL {m} MINUTE, NOW() - INTERVAL {m} MINUTE, UNIX_TIMESTAMP() - {m * 60}, '{s}')" for n, m, s in quoted)
+        rows = ",".join(
+            f"({n}, UTC_TIMESTAMP() - INTERVAL {m} MINUTE, NOW() - INTERVAL {m} MINUTE, UNIX_TIMESTAMP() - {m * 60}, '{s}')"
+            for n, m, s in quoted
+        )
         servers.mariadb(
             pair.primary,
-            f"CREATE DATABASE {DATABASE}; USE {DATABASE}; CREATE TABLE jobs (id INT PRIMARY KEY, made DATETIME, stamp TIMESTAMP, epoch BIGINT,"
-            f" state VARCHAR(40)); SET sql_mode='NO_BACKSLASH_ESCAPES'; INSERT INTO jobs VALUES {rows}; CREATE VIEW seen AS SELECT * FROM jobs",
+            f"CREATE DATABASE {DATABASE}; USE {DATABASE}; CREATE TABLE jobs (id INT PRIMARY KEY, made DATETIME, stamp TIMESTAMP,"
+            f" epoch BIGINT, state VARCHAR(40)); CREATE VIEW seen AS SELECT * FROM jobs;"
+            f" SET sql_mode='NO_BACKSLASH_ESCAPES'; INSERT INTO jobs VALUES {rows}",
         )
     elif engine == "postgresql":
-        rows = ",".join(f"({n}, now() AT TIME ZONE 'UTC' - interval '{m} min', now() - interval '{m} min', extract(epoch FROM now()) - {m * 60}, '{s}')" for n, m, s in quoted)
+        rows = ",".join(
+            f"({n}, now() AT TIME ZONE 'UTC' - interval '{m} min', now() - interval '{m} min', extract(epoch FROM now()) - {m * 60}, '{s}')"
+            for n, m, s in quoted
+        )
         servers.psql(pair.primary, f"CREATE DATABASE {DATABASE}")
         servers.psql(
             pair.primary,
@@ -100,7 +107,10 @@ def fill(engine: str, pair: Pair | None, database: str) -> None:
             DATABASE,
         )
     elif engine == "sqlite":
-        rows = ",".join(f"({n}, datetime('now', '-{m} minutes'), datetime('now', '-{m} minutes'), CAST(strftime('%s', 'now') AS INT) - {m * 60}, '{s}')" for n, m, s in quoted)
+        rows = ",".join(
+            f"({n}, datetime('now', '-{m} minutes'), datetime('now', '-{m} minutes'), CAST(strftime('%s', 'now') AS INT) - {m * 60}, '{s}')"
+            for n, m, s in quoted
+        )
         with contextlib.closing(sqlite3.connect(database)) as connection:
             connection.executescript(
                 f"CREATE TABLE jobs (id INTEGER PRIMARY KEY, made TEXT, stamp TEXT, epoch, state TEXT); INSERT INTO jobs VALUES {rows};"
@@ -151,18 +161,18 @@ def test_a_value_is_judged(subject: Subject) -> None:
     assert subject.ask(subject.counting(crit=1), fail=False)["failed"] is False
 
 
+SQL_NO_NUMBERS: list[tuple[t.Any, str]] = [
+    ("SELECT NULL AS n", "is NULL"),
+    ("SELECT 'abc' AS n", "'abc' is not a number"),
+    ("SELECT id FROM jobs WHERE id > 99", "no row"),
+    ("SELECT id FROM jobs", "more than one row"),
+    ("SELECT id, state FROM jobs WHERE id = 1", "2 columns"),
+    ("SELECT nonsense FROM jobs", "nonsense"),
+]
 NO_NUMBERS: dict[str, list[tuple[t.Any, str]]] = {
-    **dict.fromkeys(
-        SQL,
-        [
-            ("SELECT NULL AS n", "is NULL"),
-            ("SELECT 'abc' AS n", "'abc' is not a number"),
-            ("SELECT id FROM jobs WHERE id > 99", "no row"),
-            ("SELECT id FROM jobs", "more than one row"),
-            ("SELECT id, state FROM jobs WHERE id = 1", "2 columns"),
-            ("SELECT nonsense FROM jobs", "nonsense"),
-        ],
-    ),
+    "mariadb": SQL_NO_NUMBERS,
+    "postgresql": SQL_NO_NUMBERS,
+    "sqlite": SQL_NO_NUMBERS,
     "mongodb": [
         ({"find": "jobs", "filter": {"_id": 1}, "projection": {"_id": 0, "none": 1}}, "0 columns"),
         ({"find": "jobs", "filter": {"_id": 1}, "projection": {"_id": 0, "state": 1}}, "is not a number"),
@@ -177,7 +187,9 @@ NO_NUMBERS: dict[str, list[tuple[t.Any, str]]] = {
 
 def test_what_is_no_number_is_never_ok(subject: Subject) -> None:
     queries = NO_NUMBERS[subject.engine]
-    result = subject.ask(*({"name": str(place), "query": query, "crit": 1000} for place, (query, _said) in enumerate(queries)), subject.counting(name="last"))
+    result = subject.ask(
+        *({"name": str(place), "query": query, "crit": 1000} for place, (query, _said) in enumerate(queries)), subject.counting(name="last")
+    )
     assert result["status"] == "crashed"
     for item, (query, said) in zip(result["checks"], queries):
         assert (item["status"], item["value"]) == ("crashed", None), query
@@ -233,7 +245,16 @@ WRITING: dict[str, list[t.Any]] = {
         {"findAndModify": "jobs", "remove": True, "query": {}},
         "db.jobs.drop()",
     ],
-    "redis": ["DEL jobs", "FLUSHALL", "EVAL 'redis.call(\"DEL\", \"jobs\")' 0", "LPOP jobs", "CONFIG SET maxmemory 1mb", "SORT jobs STORE jobs", ["DEL", "jobs"], "SHUTDOWN"],
+    "redis": [
+        "DEL jobs",
+        "FLUSHALL",
+        'EVAL \'redis.call("DEL", "jobs")\' 0',
+        "LPOP jobs",
+        "CONFIG SET maxmemory 1mb",
+        "SORT jobs STORE jobs",
+        ["DEL", "jobs"],
+        "SHUTDOWN",
+    ],
 }
 
 
@@ -330,11 +351,12 @@ def test_connections(subject: Subject) -> None:
 
 
 @contextlib.contextmanager
-def connected(subject: Subject) -> t.Iterator[None]:
+def connected(subject: Subject, query: str = "") -> t.Iterator[None]:
+    """A client that is logged in, and waits or asks a query."""
     options = subject.pair.primary.options
     words = {
-        "mariadb": ["mariadb", "--no-defaults", "-uroot", f"--socket={options.get('login_unix_socket')}", "-e", "SELECT SLEEP(60)"],
-        "postgresql": ["psql", "-h", str(options.get("login_unix_socket")), "-p", str(options.get("login_port")), "-U", "postgres", "-c", "SELECT pg_sleep(60)"],
+        "mariadb": ["mariadb", "--no-defaults", "-uroot", f"--socket={options.get('login_unix_socket')}"],
+        "postgresql": ["psql", "-h", str(options.get("login_unix_socket")), "-p", str(options.get("login_port")), "-U", "postgres"],
         "redis": ["redis-cli", "-p", str(options.get("login_port")), "BLPOP", "nothing", "60"],
     }
     if subject.engine == "mongodb":
@@ -342,12 +364,15 @@ def connected(subject: Subject) -> t.Iterator[None]:
             client.admin.command("ping")
             yield
         return
-    process = subprocess.Popen(words[subject.engine], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    process = subprocess.Popen(words[subject.engine], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
     try:
+        process.stdin.write(f"{query}\n".encode())
+        process.stdin.flush()
         yield
     finally:
         process.kill()
         process.wait()
+        process.stdin.close()
 
 
 def test_slow_queries(subject: Subject) -> None:
@@ -364,12 +389,14 @@ def test_slow_queries(subject: Subject) -> None:
         return
     servers.until(lambda: subject.one(**slow)["status"] == "ok")
     if subject.engine == "mongodb":
-        run = threading.Thread(target=lambda: servers.mongo(subject.pair.primary)[DATABASE].jobs.count_documents({"$where": "sleep(500) || true"}))
+        run = threading.Thread(
+            target=lambda: servers.mongo(subject.pair.primary)[DATABASE].jobs.count_documents({"$where": "sleep(500) || true"})
+        )
         run.start()
         item = servers.until(lambda: (found := subject.one(**slow))["status"] == "failed" and found, 10)
         run.join()
     else:
-        with connected(subject):
+        with connected(subject, "SELECT SLEEP(20);" if subject.engine == "mariadb" else "SELECT pg_sleep(20);"):
             item = servers.until(lambda: (found := subject.one(**slow))["status"] == "failed" and found, 15)
     assert item["value"] == 1
     if subject.engine == "mariadb":
@@ -480,7 +507,11 @@ def test_the_server_goes_in_the_middle(subject: Subject) -> None:
         assert [item["status"] for item in result["checks"]] == ["crashed", "crashed"]
         return
     server = subject.pair.primary
-    long = {"mariadb": "SELECT SLEEP(5)", "postgresql": "SELECT pg_sleep(5)", "mongodb": {"count": "jobs", "query": {"$where": "sleep(500) || true"}}}
+    long = {
+        "mariadb": "SELECT SLEEP(5)",
+        "postgresql": "SELECT pg_sleep(5)",
+        "mongodb": {"count": "jobs", "query": {"$where": "sleep(500) || true"}},
+    }
     middle = {"query": long[subject.engine], "timeout": 20} if subject.engine != "redis" else {"query": "LLEN jobs"}
     timer = threading.Timer(1.5, lambda: server.stop(signal.SIGKILL))
     timer.start()

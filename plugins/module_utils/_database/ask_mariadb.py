@@ -38,7 +38,7 @@ class MariaDBAsker(SqlAsker):
             return Reading(slow * 3600 / max(1.0, uptime), f"{slow:.0f} since the server's start {uptime:.0f} s ago")
         row = self.one(
             check,
-            "SELECT COUNT(*) AS n, COALESCE(MAX(TIME), 0) AS longest FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"
+            "SELECT COUNT(*) AS n, COALESCE(MAX(TIME), 0) AS longest FROM information_schema.PROCESSLIST WHERE ID <> CONNECTION_ID()"  # noqa: S608
             f" AND COMMAND IN ('Query', 'Execute') AND TIME > {check.longer_than:g}",
         )
         return Reading(row["n"], f"running longer than {check.longer_than:g} s, the longest {row['longest']} s" if row["n"] != "0" else "")

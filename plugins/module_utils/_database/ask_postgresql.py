@@ -36,7 +36,7 @@ class PostgreSQLAsker(SqlAsker):
             return Reading(None, "PostgreSQL keeps no count of slow queries; use measure running", "crashed")
         row = self.one(
             check,
-            "SELECT count(*) AS n, COALESCE(round(max(extract(epoch FROM clock_timestamp() - query_start))), 0) AS longest"
+            "SELECT count(*) AS n, COALESCE(round(max(extract(epoch FROM clock_timestamp() - query_start))), 0) AS longest"  # noqa: S608
             " FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend' AND state = 'active' AND pid <> pg_backend_pid()"
             f" AND clock_timestamp() - query_start > interval '{check.longer_than:g} seconds'",
         )

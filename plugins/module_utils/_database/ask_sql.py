@@ -70,4 +70,6 @@ def oldest(check: Check, rows: t.Sequence[Row], what: str) -> Reading:
     if never:
         return Reading(None, f"never {what}: {', '.join(never[:5])}{f' and {len(never) - 5} more' if len(never) > 5 else ''}", "failed")
     worst = max(chosen, key=lambda row: float(row["age"] or 0))
-    return Reading(max(0.0, float(worst["age"] or 0)), f"{worst['name']} is the one that was {what} longest ago", details={"tables": len(chosen)})
+    return Reading(
+        max(0.0, float(worst["age"] or 0)), f"{worst['name']} is the one that was {what} longest ago", details={"tables": len(chosen)}
+    )

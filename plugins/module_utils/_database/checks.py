@@ -37,8 +37,12 @@ KINDS: dict[str, Kind] = {
     "analyze_age": Kind({"age": ("s", 7 * 86400, None)}, (), ("tables", "min_rows")),
     "vacuum_age": Kind({"age": ("s", 7 * 86400, None)}, (), ("tables", "min_rows")),
     "table_size": Kind({"size": ("bytes", None, None)}, (), ("table",)),
-    "queue_depth": Kind({"count": ("rows", None, None), "age": ("s", None, None)}, ("table",), ("where", "age_column", "age_unit", "time_zone")),
-    "dead_letters": Kind({"count": ("rows", None, 0), "age": ("s", None, None)}, ("table",), ("where", "age_column", "age_unit", "time_zone")),
+    "queue_depth": Kind(
+        {"count": ("rows", None, None), "age": ("s", None, None)}, ("table",), ("where", "age_column", "age_unit", "time_zone")
+    ),
+    "dead_letters": Kind(
+        {"count": ("rows", None, 0), "age": ("s", None, None)}, ("table",), ("where", "age_column", "age_unit", "time_zone")
+    ),
     "memory": Kind({"percent": ("%", 70, 90), "size": ("bytes", None, None)}),
 }
 _OPTIONAL = ("query", "column", "max_rows", "longer_than", "replicas", "tables", "min_rows", "table", "where", "age_column", "age_unit")

@@ -75,7 +75,7 @@ class MariaDBDialect:
         """Of the database that the session is in."""
         found = self.rows(
             database,
-            "SELECT c.COLUMN_NAME AS name, LOWER(c.DATA_TYPE) AS type, COALESCE(k.ORDINAL_POSITION, 0) AS place"
+            "SELECT c.COLUMN_NAME AS name, LOWER(c.DATA_TYPE) AS type, COALESCE(k.ORDINAL_POSITION, 0) AS place"  # noqa: S608
             " FROM information_schema.TABLES t JOIN information_schema.COLUMNS c USING (TABLE_SCHEMA, TABLE_NAME)"
             " LEFT JOIN information_schema.KEY_COLUMN_USAGE k ON k.TABLE_SCHEMA = c.TABLE_SCHEMA AND k.TABLE_NAME = c.TABLE_NAME"
             " AND k.COLUMN_NAME = c.COLUMN_NAME AND k.CONSTRAINT_NAME = 'PRIMARY'"

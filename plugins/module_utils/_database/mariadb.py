@@ -214,7 +214,8 @@ class MariaDB:
                         raise _Stopped
                     tail = data[-1024:] if len(data) >= 1024 else (tail + data)[-1024:]
                     process.write(data)
-                mariadb_dump.check_end(part.name, tail)
+            # After the part has said whether it is what was stored: why it is cut says more than that it is.
+            mariadb_dump.check_end(part.name, tail)
         except ProgramFailed as failed:
             stop.set()
             raise self.client.explain(failed) from None

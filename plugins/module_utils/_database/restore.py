@@ -158,7 +158,13 @@ class _Restore:
         ]
         with self.clock.phase("load"):
             engine.create(name, request.backup.settings)
-            engine.load(name, parts, request.backup.settings, request.jobs)
+            try:
+                engine.load(name, parts, request.backup.settings, request.jobs)
+            except RunbookError:
+                # A client that chokes on damaged data names a symptom; the damage is what has to be told.
+                for part in request.backup.parts:
+                    stored_as_written(request.folder, part)
+                raise
         with self.clock.phase("verify"):
             recorded = request.backup.inventory
             found = engine.inventory(

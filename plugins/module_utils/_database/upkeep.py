@@ -63,8 +63,8 @@ class Keeper(t.Protocol):
     """One engine's maintenance of one database. All methods raise ``RunbookError`` with one line."""
 
     # Which of ACTIONS it has, and those of them that are about the database as a whole.
-    actions: t.ClassVar[t.Collection[str]]
-    whole: t.ClassVar[t.Collection[str]]
+    actions: t.ClassVar[tuple[str, ...]]
+    whole: t.ClassVar[tuple[str, ...]]
 
     def plan(self, deletion: Deletion) -> Planned:
         """Count what would be deleted. ``InvalidInput`` when there is no such table, column or key."""
@@ -123,6 +123,8 @@ def check_actions(actions: t.Sequence[str], keeper: Keeper, engine: str, tables:
     """``InvalidInput`` for what an engine does not have or has under another name."""
     for action in actions:
         if action not in keeper.actions:
-            raise InvalidInput(f"{engine} has no {action}; it has {', '.join(sorted(keeper.actions)) or 'nothing to maintain, it needs none'}")
+            raise InvalidInput(
+                f"{engine} has no {action}; it has {', '.join(sorted(keeper.actions)) or 'nothing to maintain, it needs none'}"
+            )
         if action not in keeper.whole and not tables:
             raise InvalidInput(f"{action} needs tables; name them, by pattern if you like, ['*'] for all")
