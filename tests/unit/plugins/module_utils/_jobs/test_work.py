@@ -66,9 +66,9 @@ def test_an_alert_that_fails_is_written_down(job):
 def test_time_over_ends_all_that_was_started(job, tmp_path):
     mark = tmp_path / "pid"
     began = time.monotonic()
-    outcome = run_job(job(["sh", "-c", f"echo $$ > {mark}; sleep 60"], timeout=1.0), LOUD, alert=True)
-    assert time.monotonic() - began < 15
-    assert "not done after 1 s" in outcome.message
+    outcome = run_job(job(["sh", "-c", f"echo $$ > {mark}; sleep 60"], timeout=3.0), LOUD, alert=True)
+    assert time.monotonic() - began < 20
+    assert "not done after 3 s" in outcome.message
     assert not os.path.exists(f"/proc/{mark.read_text().strip()}")
     assert "not done" in job.told()
 
