@@ -20,9 +20,9 @@ attributes:
   diff_mode:
     support: N/A
   idempotent:
-    support: none
+    support: partial
     details:
-      - Every run leaves evidence.
+      - A drill is known by O(started). One that is reported again, with the same results, leaves nothing new.
 author:
   - runbook.ops contributors (@runbook-ops)
 options:

@@ -17,7 +17,6 @@ from .._common import clock
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.files import write_atomic
 from .._common.outcome import SEVERITY, Outcome, overall
-from .._common.progress import clock_time
 from .._common.runner import Run
 from . import page
 
@@ -55,7 +54,7 @@ def judge(report: Report) -> dict[str, t.Any]:
     if not phases and not trouble:
         trouble = "the drill has no phases, so nothing was rehearsed"
     checks = [
-        Outcome("recovery", "failed" if trouble else "ok", trouble or f"recovered in {clock_time(rto)}"),
+        Outcome("recovery", "failed" if trouble else "ok", trouble or f"recovered in {page.duration(rto)}"),
         _target("RTO", None if trouble else rto, report.rto_target, "the recovery took"),
         _target("RPO", report.rpo_seconds, report.rpo_target, "the data was as old as"),
         *(_outcome(item, "check") for item in report.checks),
@@ -98,18 +97,18 @@ def _target(name: str, value: float | None, limit: float, what: str) -> Outcome:
     """A measure against its limit. One that has a limit and was not measured missed it."""
     if value is None:
         return Outcome(name, "failed" if limit else "skipped", "it was not measured", None, "s", crit=limit or None)
-    said = f"{what} {clock_time(value)}"
+    said = f"{what} {page.duration(value)}"
     if not limit:
         return Outcome(name, "ok", f"{said}, there is no target", value, "s")
     missed = value > limit
     return Outcome(
-        name, "failed" if missed else "ok", f"{said}, {'more than' if missed else 'within'} {clock_time(limit)}", value, "s", crit=limit
+        name, "failed" if missed else "ok", f"{said}, {'more than' if missed else 'within'} {page.duration(limit)}", value, "s", crit=limit
     )
 
 
-def past(folder: str, scenario: str, subject: str) -> list[dict[str, t.Any]]:
-    """Earlier evidence of the same scenario and subject, oldest first; what can't be read is passed over."""
-    found = []
+def past(folder: str, scenario: str, subject: str) -> list[tuple[str, dict[str, t.Any]]]:
+    """Earlier evidence of the same scenario and subject with its path, oldest first; what can't be read is passed over."""
+    found: list[tuple[str, dict[str, t.Any]]] = []
     with contextlib.suppress(FileNotFoundError):
         for name in sorted(os.listdir(folder)):
             match = _FILE.fullmatch(name)
@@ -118,7 +117,7 @@ def past(folder: str, scenario: str, subject: str) -> list[dict[str, t.Any]]:
             with contextlib.suppress(OSError, ValueError), open(os.path.join(folder, name), encoding="utf-8") as stream:
                 item = json.load(stream)
                 if isinstance(item, dict) and item.get("format") == FORMAT and item.get("subject") == subject:
-                    found.append(item)
+                    found.append((os.path.join(folder, name), item))
     return found
 
 
@@ -130,15 +129,19 @@ def report_drill(report: Report, run: Run) -> dict[str, t.Any]:
         raise InvalidInput(f"evidence_dir {report.folder!r} is not absolute")
     evidence = judge(report)
     result = {"changed": True, "report": evidence, "status": evidence["status"], "msg": evidence["message"], "evidence": "", "page": ""}
+    earlier = past(report.folder, report.scenario, report.subject)
+    # A drill is known by its beginning: told again, it leaves nothing new.
+    for path, item in earlier:
+        if all(item.get(key) == evidence[key] for key in ("started", "phases", "checks", "details")):
+            return {**result, "changed": False, "report": item, "evidence": path, "page": f"{path[:-5]}.html"}
     if run.check_mode:
         return result
-    earlier = past(report.folder, report.scenario, report.subject)
     os.makedirs(report.folder, mode=0o750, exist_ok=True)
     base = _free_name(report.folder, evidence["ended"], report.scenario)
     write_atomic(
         f"{base}.json", (json.dumps(evidence, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode("utf-8", "replace"), 0o640
     )
-    write_atomic(f"{base}.html", page.render(evidence, earlier[-(TREND - 1) :]).encode("utf-8", "replace"), 0o640)
+    write_atomic(f"{base}.html", page.render(evidence, [item for _path, item in earlier[-(TREND - 1) :]]).encode("utf-8", "replace"), 0o640)
     return {**result, "evidence": f"{base}.json", "page": f"{base}.html"}
 
 

@@ -50,10 +50,11 @@ def _status(status: str) -> str:
     return f'<span class="s {_text(status)}">{_text(status)}</span>'
 
 
-def _time(value: t.Any) -> str:
+def duration(value: t.Any) -> str:
+    """Seconds for people: ``0.59 s``, ``4:00:00``, a dash for None."""
     if value is None:
         return "-"
-    return f"{float(value):.2f} s" if float(value) < 60 else clock_time(float(value))
+    return f"{float(value):.2f} s" if float(value) < 60 else clockduration(float(value))
 
 
 def _table(heads: t.Sequence[str], rows: t.Iterable[str]) -> str:
@@ -65,8 +66,8 @@ def _checks(checks: t.Sequence[t.Mapping[str, t.Any]]) -> str:
     rows = []
     for item in checks:
         seconds = item["unit"] == "s"
-        value = _time(item["value"]) if seconds else "-" if item["value"] is None else f"{item['value']} {item['unit']}"
-        limit = "-" if item["crit"] is None else _time(item["crit"]) if seconds else item["crit"]
+        value = duration(item["value"]) if seconds else "-" if item["value"] is None else f"{item['value']} {item['unit']}"
+        limit = "-" if item["crit"] is None else duration(item["crit"]) if seconds else item["crit"]
         rows.append(
             f"<tr><td>{_text(item['name'])}</td><td>{_status(item['status'])}</td><td class=n>{_text(value)}</td>"
             f"<td class=n>{_text(limit)}</td><td>{_text(item['message'])}</td></tr>"
@@ -82,7 +83,7 @@ def _phases(phases: t.Sequence[t.Mapping[str, t.Any]]) -> str:
         width = 100 * float(item["value"]) / longest
         rows.append(
             f"<tr{' class=aside' if aside else ''}><td>{_text(item['name'])}</td><td>{_status(item['status'])}</td>"
-            f"<td class=n>{_time(item['value'])}</td><td style='width:30%'><span class=bar style='width:{width:.1f}%'></span></td>"
+            f"<td class=n>{duration(item['value'])}</td><td style='width:30%'><span class=bar style='width:{width:.1f}%'></span></td>"
             f"<td>{_text(item['message'])}</td></tr>"
         )
     note = "<p>Grey phases belong to the drill, not to a recovery, and do not count.</p>" if "class=aside" in "".join(rows) else ""
@@ -100,14 +101,14 @@ def _trend(drills: t.Sequence[t.Mapping[str, t.Any]]) -> str:
         colour = "#1a7f37" if item["status"] in ("ok", "warning") else "#cf222e"
         bars.append(
             f"<rect x='{number * step + 1:.1f}' y='{height - tall:.1f}' width='{wide:.1f}' height='{tall:.1f}' fill='{colour}'>"
-            f"<title>{_text(item['ended'])}: {_time(value)}</title></rect>"
+            f"<title>{_text(item['ended'])}: {duration(value)}</title></rect>"
         )
     line = height - height * target / top
     limit = f"<line x1='0' x2='{width}' y1='{line:.1f}' y2='{line:.1f}' stroke='#9a6700' stroke-dasharray='6 4'/>" if target else ""
     chart = f"<svg viewBox='0 0 {width} {height}' width='100%' role='img' aria-label='Recovery times'>{''.join(bars)}{limit}</svg>"
     rows = [
-        f"<tr><td>{_text(item['ended'])}</td><td>{_status(item['status'])}</td><td class=n>{_time(item.get('rto_seconds'))}</td>"
-        f"<td class=n>{_time(item.get('rpo_seconds'))}</td></tr>"
+        f"<tr><td>{_text(item['ended'])}</td><td>{_status(item['status'])}</td><td class=n>{duration(item.get('rto_seconds'))}</td>"
+        f"<td class=n>{duration(item.get('rpo_seconds'))}</td></tr>"
         for item in reversed(drills)
     ]
     return chart + _table(("drill", "status", "RTO", "RPO"), rows)

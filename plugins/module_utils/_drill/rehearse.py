@@ -65,7 +65,7 @@ def rehearse(engine: Engine, drill: Drill, scenario: str, run: Run, damage: Corr
         if run.check_mode:
             folder, made = choose(drill.src, drill.dest, drill.name, drill.as_of) if not drill.fetch else ("", None)
             if made:
-                check(engine, _request(drill, folder, made, "rb_drill_example", "scratch"))
+                check(engine, _request(drill, folder, made, scratches.random_name(drill.folder), "scratch"))
             return {**result, "phases": [], "scratch": "", "left": []}
         with scratches.locked():
             result["left"] = scratches.drop_left()

@@ -47,10 +47,8 @@ class Scratches:
 
     @contextlib.contextmanager
     def make(self, folder: str, dropping: t.Callable[[], contextlib.AbstractContextManager[t.Any]]) -> t.Iterator[str]:
-        """A random name that is dropped when the context is left, however; the database itself is not made. SQLite's are in ``folder``."""
-        name = f"{PREFIX}{secrets.token_hex(6)}"
-        if self._engine.kind == "sqlite":
-            name = os.path.join(folder, f"{name}.db")
+        """A random name that is dropped when the context is left, however; the database itself is not made."""
+        name = self.random_name(folder)
         if self._engine.exists(name):
             raise Refused(f"{name} is there already, although it is a random name; look at it")
         self._write([*self._read(), self._entry(name)])
@@ -59,6 +57,11 @@ class Scratches:
         finally:
             with dropping():
                 self._drop(name)
+
+    def random_name(self, folder: str) -> str:
+        """A name that nobody has; SQLite's databases are files in ``folder``."""
+        name = f"{PREFIX}{secrets.token_hex(6)}"
+        return os.path.join(folder, f"{name}.db") if self._engine.kind == "sqlite" else name
 
     def drop_left(self) -> list[str]:
         """Drop what killed drills have left on this server: their names."""

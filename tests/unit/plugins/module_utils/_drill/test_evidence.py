@@ -78,7 +78,9 @@ def test_phases_have_a_shape(bad):
 
 def test_evidence_and_trend(tmp_path):
     first = evidence.report_drill(make(tmp_path), Run())
-    second = evidence.report_drill(make(tmp_path), Run())
+    second = evidence.report_drill(make(tmp_path, started="2026-11-21T10:20:00Z"), Run())
+    again = evidence.report_drill(make(tmp_path, started="2026-11-21T10:20:00Z"), Run())
+    assert (again["changed"], again["evidence"], again["page"]) == (False, second["evidence"], second["page"])
     other = evidence.report_drill(make(tmp_path, subject="blog"), Run())
     assert re.fullmatch(r".*/\d{8}_\d{6}(_\d+)?_backup_restore\.json", first["evidence"])
     assert len({first["evidence"], second["evidence"], other["evidence"]}) == 3
@@ -118,12 +120,12 @@ def test_the_use_case_fails_after_the_evidence_is_there(tmp_path):
         "details": {},
         "fail": True,
     }
-    with pytest.raises(RunbookError, match="RTO: the recovery took 1:00, more than 0:59") as caught:
+    with pytest.raises(RunbookError, match="RTO: the recovery took 1:00, more than 59.00 s") as caught:
         report.drill_report(options, Run())
     assert json.loads(pathlib.Path(caught.value.result["evidence"]).read_text())["status"] == "failed"
     assert report.drill_report({**options, "fail": False}, Run())["status"] == "failed"
     assert report.drill_report({**options, "rto_target": "1m"}, Run())["status"] == "ok"
-    assert report.drill_report({**options, "rto_target": "1m"}, Run(check_mode=True))["evidence"] == ""
+    assert report.drill_report({**options, "started": None}, Run(check_mode=True))["evidence"] == ""
 
 
 @pytest.mark.parametrize(("folder", "scenario", "words"), [("/tmp/x", "../x", "no word"), ("here", "backup_restore", "not absolute")])
