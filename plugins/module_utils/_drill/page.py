@@ -54,7 +54,7 @@ def duration(value: t.Any) -> str:
     """Seconds for people: ``0.59 s``, ``4:00:00``, a dash for None."""
     if value is None:
         return "-"
-    return f"{float(value):.2f} s" if float(value) < 60 else clockduration(float(value))
+    return f"{float(value):.2f} s" if float(value) < 60 else clock_time(float(value))
 
 
 def _table(heads: t.Sequence[str], rows: t.Iterable[str]) -> str:
