@@ -125,7 +125,7 @@ def test_the_use_case_fails_after_the_evidence_is_there(tmp_path):
     assert json.loads(pathlib.Path(caught.value.result["evidence"]).read_text())["status"] == "failed"
     assert report.drill_report({**options, "fail": False}, Run())["status"] == "failed"
     assert report.drill_report({**options, "rto_target": "1m"}, Run())["status"] == "ok"
-    assert report.drill_report({**options, "started": None}, Run(check_mode=True))["evidence"] == ""
+    assert report.drill_report({**options, "rto_target": "1m", "started": None}, Run(check_mode=True))["evidence"] == ""
 
 
 @pytest.mark.parametrize(("folder", "scenario", "words"), [("/tmp/x", "../x", "no word"), ("here", "backup_restore", "not absolute")])
