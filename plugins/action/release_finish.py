@@ -12,3 +12,4 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._on_host import OnHost
 class ActionModule(OnHost):
     USE_CASE = "release_finish"
     SPEC = FINISH
+    LAST = True

@@ -13,6 +13,10 @@ import typing as t
 
 from ansible.errors import AnsibleConnectionFailure
 from ansible.plugins.action import ActionBase
+
+# Not used here: a deploy probes after staging. What that takes to import, a tenth of a round trip's patience, is imported while the
+# connection is being made, once for all hosts.
+from ansible_collections.runbook.ops.plugins.action import http_probe as _http_probe  # noqa: F401
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
@@ -125,7 +129,7 @@ class _Host:
         self._python = self._folder = ""
 
     def ask(self, message: str) -> dict[str, t.Any]:
-        reply = ask_agent(self._action, message, self._action._vars)
+        reply = ask_agent(self._action, message, self._action._vars, stays=True)
         if reply.get("failed") or reply.get("unreachable"):
             raise _HostSaidNo(reply)
         return reply

@@ -12,6 +12,9 @@ version_added: 0.1.0
 description:
   - For the collection's own use. The actions of M(runbook.ops.release_stage), M(runbook.ops.release_swap) and the other release
     modules send it to the host, so that one module is packed for all of them.
+  - A task without O(request) connects ahead of time. It does not wait for the connection; the release modules' tasks that follow for the
+    same host, user and environment then find the agent running, and need one round trip each. It never fails. Where the connection
+    is not C(ssh), needs a password, or has no pipelining, it does nothing.
 extends_documentation_fragment:
   - runbook.ops._attributes
 author:
@@ -30,10 +33,12 @@ options:
     description:
       - A JSON list of the module whose work to do and a mapping of all its options, as that module's action packs it.
     type: str
-    required: true
 """
 
 EXAMPLES = r"""
+- name: Connect ahead, before tasks that take their time on the controller
+  runbook.ops.release_agent:
+
 - name: Ask for the releases the long way; use runbook.ops.release_info instead
   runbook.ops.release_agent:
     request: "{{ ['release_info', {'path': '/srv/www.example.com', 'verify': false, 'history': 20}] | to_json }}"
@@ -44,13 +49,17 @@ changed:
   description: As the module that the request is for. So are all other values.
   returned: success
   type: bool
+ahead:
+  description: Whether a connection is being made or there.
+  returned: when no request was given
+  type: bool
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
 from ansible_collections.runbook.ops.plugins.module_utils._release.agent import serve
 
-SPEC = ArgumentSpec({"request": {"type": "str", "required": True, "no_log": True}})
+SPEC = ArgumentSpec({"request": {"type": "str", "no_log": True}})
 
 
 def main() -> None:

@@ -22,6 +22,7 @@ import zlib
 from ansible.plugins.action import ActionBase
 from ansible_collections.runbook.ops.plugins.module_utils import _common, _release
 
+from ._line import line_to
 from ._watch import execute_telling, speaker, watching
 
 MODULE = "runbook.ops.release_agent"
@@ -30,7 +31,7 @@ _BASE = "ansible_collections.runbook.ops.plugins.module_utils"
 # What the host's Python reads: modules come from the text in the program, nothing is written to disk.
 _PROGRAM = """\
 import binascii, importlib.machinery, json, sys, zlib
-SOURCES = json.loads(zlib.decompress(binascii.a2b_base64("{sources}")))
+SOURCES = json.loads({sources})
 class Carried:
     def find_spec(self, name, path=None, target=None):
         if name in SOURCES:
@@ -40,28 +41,53 @@ class Carried:
     def exec_module(self, module):
         exec(compile(SOURCES[module.__name__] or "", "<" + module.__name__ + ">", "exec", dont_inherit=True), module.__dict__)
 sys.meta_path.insert(0, Carried())
-from {base}._release.agent import main
-main(json.loads(binascii.a2b_base64("{call}")))
+from {base}._release.agent import {door}
+{door}({call})
 """
 
 
-def ask_agent(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """The agent's answer to a request that ``pack`` made, as a module's result. Says meanwhile how far long work is."""
+def ask_agent(
+    action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], *, stays: bool = False, last: bool = False
+) -> dict[str, t.Any]:
+    """The agent's answer to a request that ``pack`` made, as a module's result. Says meanwhile how far long work is.
+
+    ``stays``: more requests are going to follow, so a line to the agent is opened for them if there is none; only for requests
+    that may be asked twice. ``last``: none is going to follow."""
     with watching(action, speaker(action, task_vars)) as path:
-        return _ask(action, request, task_vars, path)
+        return _ask(action, request, task_vars, path, stays, last)
 
 
-def _ask(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], path: str) -> dict[str, t.Any]:
-    python = _python(task_vars)
-    if not python or action._task.delegate_to or not action._is_pipelining_enabled("new"):
+def _ask(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], path: str, stays: bool, last: bool) -> dict[str, t.Any]:
+    python = _python(action, task_vars)
+    if not python:
         answer = execute_telling(action, MODULE, {"request": request}, task_vars, path)
         answer.pop("invocation", None)
         return answer
     call = {"request": request, "check_mode": action._task.check_mode, "diff": action._task.diff, "progress": path}
-    program = _PROGRAM.format(base=_BASE, sources=_sources(), call=base64.b64encode(json.dumps(call).encode()).decode())
+    line = line_to(action, python, _standing_program)
+    if line and (not stays or line.open()):
+        reply = line.ask(call, repeatable=stays, last=last)
+        if reply is not None:
+            return reply
+    carried = base64.b64encode(zlib.compress(_sources().encode(), 6)).decode()
+    argument = f'json.loads(binascii.a2b_base64("{base64.b64encode(json.dumps(call).encode()).decode()}"))'
+    program = _PROGRAM.format(base=_BASE, sources=f'zlib.decompress(binascii.a2b_base64("{carried}"))', door="main", call=argument)
     command = action._connection._shell.build_module_command(action._compute_environment_string(), f"#!{python}", "")
     done = action._low_level_execute_command(command.strip(), in_data=program.encode())
     return _result(done, python)
+
+
+def connect_ahead(action: ActionBase, task_vars: t.Mapping[str, t.Any]) -> bool:
+    """Open a line to the agent without waiting for it. Whether one may be there now."""
+    python = _python(action, task_vars)
+    line = line_to(action, python, _standing_program) if python else None
+    return line is not None and line.open()
+
+
+@functools.lru_cache(maxsize=1)
+def _standing_program() -> bytes:
+    """The program of an agent that stays, compressed."""
+    return zlib.compress(_PROGRAM.format(base=_BASE, sources=repr(_sources()), door="attend", call="").encode(), 6)
 
 
 def _result(done: t.Mapping[str, t.Any], python: str) -> dict[str, t.Any]:
@@ -81,18 +107,20 @@ def _result(done: t.Mapping[str, t.Any], python: str) -> dict[str, t.Any]:
     return {"failed": True, "msg": message, "rc": done.get("rc"), "module_stderr": "\n".join(said[-30:])}
 
 
-def _python(task_vars: t.Mapping[str, t.Any]) -> str:
-    """The path of the host's Python, when the inventory says it or Ansible has found it out; else nothing."""
+def _python(action: ActionBase, task_vars: t.Mapping[str, t.Any]) -> str:
+    """The host's Python, when the inventory says it or Ansible has found it out and a program can be given to it; else nothing."""
     given = task_vars.get("ansible_python_interpreter")
     if not given or str(given).startswith("auto"):
         given = (task_vars.get("ansible_facts") or {}).get("discovered_interpreter_python")
     path = str(given or "")
-    return path if path.startswith("/") and "{" not in path and " " not in path else ""
+    if not path.startswith("/") or "{" in path or " " in path or action._task.delegate_to or not action._is_pipelining_enabled("new"):
+        return ""
+    return path
 
 
 @functools.lru_cache(maxsize=1)
 def _sources() -> str:
-    """The agent's modules by name, packages as null, compressed for a program's text."""
+    """The agent's modules by name, packages as null, as JSON."""
     sources: dict[str, str | None] = {}
     parts = _BASE.split(".")
     for count in range(1, len(parts) + 1):
@@ -105,4 +133,4 @@ def _sources() -> str:
             if file.endswith(".py") and file != "__init__.py":
                 with open(os.path.join(folder, file), encoding="utf-8") as stream:
                     sources[f"{name}.{file[:-3]}"] = stream.read()
-    return base64.b64encode(zlib.compress(json.dumps(sources).encode(), 6)).decode()
+    return json.dumps(sources)

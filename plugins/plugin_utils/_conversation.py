@@ -10,10 +10,10 @@ import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
-from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import Result, finish_stage, predict_stage
+from ansible_collections.runbook.ops.plugins.module_utils._release.wire import pack
 
 from ._upload import Uploads
 
@@ -74,6 +74,7 @@ class Conversation:
             return self._finished(reply, reply.get("accepted"))
         self.host.prepare(reply["python"], reply["incoming"], lambda file: self._ask("receive_file", file=file))
         if "missing" in reply:
+            self.sent_files = 0  # the host is not what it was taken for, and did not keep what was sent unasked
             reply = self._ask("detail", trees={folders[index]: self._describe(folders[index]) for index in reply["missing"]})
         accepted = reply
         if self.check_mode:

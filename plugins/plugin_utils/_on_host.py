@@ -10,7 +10,7 @@ import typing as t
 from ansible.plugins.action import ActionBase
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
+from ansible_collections.runbook.ops.plugins.module_utils._release.wire import pack
 
 from ._agent_call import ask_agent
 from ._options import TaskOptions
@@ -21,6 +21,7 @@ class OnHost(ActionBase):  # type: ignore[misc] # ansible-core is not typed
 
     USE_CASE: str
     SPEC: ArgumentSpec
+    LAST = False  # whether it usually is the last thing that is asked of a host
     _supports_check_mode = True
     _supports_async = True
 
@@ -34,6 +35,6 @@ class OnHost(ActionBase):  # type: ignore[misc] # ansible-core is not typed
         except RunbookError as error:
             result.update(failed=True, msg=error.message)
             return result
-        answer = ask_agent(self, pack(self.USE_CASE, options.values), task_vars or {})
+        answer = ask_agent(self, pack(self.USE_CASE, options.values), task_vars or {}, last=self.LAST)
         result.update(options.without_secrets(answer))
         return result

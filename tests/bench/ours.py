@@ -144,14 +144,18 @@ class Deploy:
 
 
 def count(output: str, addresses: t.Sequence[Address]) -> dict[str, Executions]:
-    """Executions by host in the output of ``ansible-playbook -vvv``: modules (a Python that reads a program), uploads (a Python
-    with a program of its own that reads data), and anything else, such as making folders and removing them."""
+    """Executions by host in the output of ``ansible-playbook -vvv``: modules (a Python that reads a program, or a request to an agent that
+    is there), uploads (a Python with a program of its own that reads data), and anything else, such as starting an agent that stays,
+    making folders and removing them."""
     found = {}
     for address in addresses:
         lines = re.findall(rf"^<{re.escape(address.host)}> SSH: EXEC (.*)$", output, re.MULTILINE)
         modules = sum(bool(re.search(r"python[0-9.]* && sleep 0", line)) for line in lines)
-        uploads = sum(bool(re.search(r"python[0-9.]* -c ", line)) for line in lines)
-        found[address.name] = Executions(modules, uploads, len(lines) - modules - uploads)
+        starts = sum("concurrent.futures" in line for line in lines)
+        uploads = sum(bool(re.search(r"python[0-9.]* -c ", line)) for line in lines) - starts
+        requests = len(re.findall(rf"^<{re.escape(address.host)}> AGENT: ASK ", output, re.MULTILINE))
+        found[address.name] = Executions(modules + requests, uploads, len(lines) - modules - uploads)
+        modules += requests
         if not modules:
             raise BenchError(f"no module execution was found for {address.name}; has the output of -vvv changed?")
     return found

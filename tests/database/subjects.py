@@ -9,7 +9,6 @@ import dataclasses
 import hashlib
 import os
 import pathlib
-import re
 import sqlite3
 import subprocess
 import time
@@ -190,6 +189,14 @@ class SQLite(Subject):
 
 
 class Redis(Subject):
+    """The whole instance, under the only name that it has."""
+
+    work = pathlib.Path("/var/lib/runbook/redis")
+
+    @property
+    def name(self) -> str:
+        return "all"
+
     def _ask(self, *words: str, stdin: str | None = None) -> str:
         text = sh("redis-cli", *words, stdin=stdin)
         if text.startswith(("LOADING", "Could not connect", "Error")):
@@ -207,11 +214,12 @@ class Redis(Subject):
 
     def names(self) -> list[str]:
         self._ask("PING")
-        folder = pathlib.Path("/var/lib/redis")
-        return [self.name, *(str(path) for path in folder.iterdir() if re.search(r"rb_|faults", path.name))]
+        return [self.name, *(str(path) for path in self.work.glob("*.rdb"))]
 
     def clear(self) -> None:
         self._ask("FLUSHALL")
+        for path in self.work.glob("*.rdb"):
+            path.unlink()
 
 
 class MongoDB(Subject):

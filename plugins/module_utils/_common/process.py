@@ -64,15 +64,38 @@ def find_program(names: t.Sequence[str], package: str) -> str:
 @contextlib.contextmanager
 def secret_file(text: str, suffix: str = "") -> t.Iterator[str]:
     """The path of a file with ``text`` that only this user can read, gone afterwards."""
+    data = text.encode("utf-8", "surrogateescape")
+    fd = _in_memory(data)
+    if fd is not None:
+        # By this process's number: the program that reads it, and what that one starts, need not inherit anything.
+        try:
+            yield f"/proc/{os.getpid()}/fd/{fd}"
+        finally:
+            os.close(fd)
+        return
     folder = tempfile.mkdtemp(prefix="runbook-")  # mode 0700
     path = os.path.join(folder, f"secret{suffix}")
     try:
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w", encoding="utf-8", errors="surrogateescape") as stream:
-            stream.write(text)
+        with os.fdopen(fd, "wb") as stream:
+            stream.write(data)
         yield path
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _in_memory(data: bytes) -> int | None:
+    """A file without a name that ends with this process, however it ends: nothing secret is left after a kill. None where there is none."""
+    if not hasattr(os, "memfd_create") or not os.path.isdir(f"/proc/{os.getpid()}/fd"):
+        return None
+    try:
+        fd = os.memfd_create("runbook")
+    except OSError:
+        return None
+    # Clients refuse a file with secrets, or ignore one with settings, that others may write.
+    os.fchmod(fd, 0o600)
+    os.write(fd, data)
+    return fd
 
 
 class Process:

@@ -13,15 +13,20 @@ from .errors import RunbookError
 from .progress import Say, silent
 from .progress_file import from_environment, reporting
 
+# What takes work to be done later.
+Later = t.Callable[[t.Callable[[], object]], object]
+
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What a use case may know of how it was called."""
+    """What a use case may know of how it was called. ``later``, if there is one, takes work that the result does not depend on
+    and that the next run does if this one is killed: it is done when the result has been said."""
 
     check_mode: bool = False
     diff: bool = False
     warn: t.Callable[[str], None] = lambda message: None
     say: Say = silent  # how far long work is, in one line without secrets
+    later: Later | None = None
 
 
 UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]

@@ -139,6 +139,7 @@ def _make(engine: Engine, request: Request, folder: Folder, identity: str, began
 def _store(dump: Dump, partial: str, request: Request, progress: Progress) -> tuple[list[StoredPart], Inventory]:
     """Write every part, some at a time, while the same moment is counted; the first error ends all of them."""
     stop = threading.Event()
+
     def store(part: Part) -> StoredPart:
         try:
             path = os.path.join(partial, part.name)

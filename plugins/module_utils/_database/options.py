@@ -124,7 +124,9 @@ def engine_of(options: t.Mapping[str, t.Any]) -> Engine:
     if kind == "sqlite":
         from .sqlite import SQLite
 
-        return SQLite(login)
+        # A dump is a copy first: where backups go there is room.
+        dest = options.get("dest") or ""
+        return SQLite(login, dest) if os.path.isdir(dest) else SQLite(login)
     from .redis import Redis
 
     return Redis(login)

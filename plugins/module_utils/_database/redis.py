@@ -96,6 +96,10 @@ class Redis:
             return f"it was made by {made_by.product} {made_by.version}, which is newer than this server's {here.version}"
         return ""
 
+    def data_folder(self, name: str) -> str:
+        # What the server holds is in its memory.
+        return ""
+
     def side_name(self, live: str, token: str) -> str:
         return f"rb_{token}_{live}"
 

@@ -64,6 +64,10 @@ class Known:
         self._releases = sorted(usable, key=lambda item: (item.state == "live", item.created), reverse=True)[:SEARCHED]
         self._manifests: dict[str, Manifest] = {}
 
+    def manifest(self, release: str) -> Manifest | None:
+        """The manifest of any release, read once; ``RunbookError`` for a damaged one."""
+        return self._manifests.get(release) or self._site.manifest(release)
+
     def manifests(self) -> t.Iterator[tuple[str, Manifest]]:
         """Release ids and manifests, the live one first, loaded when asked for."""
         for record in self._releases:

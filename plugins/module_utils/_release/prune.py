@@ -150,7 +150,7 @@ def _drop_strays(site: Site, store: LocalStore, records: dict[str, Record]) -> N
 def release_prune(options: t.Mapping[str, t.Any], run: Run, assume_live: str | None = None) -> dict[str, t.Any]:
     """The module's use case."""
     return prune(
-        LocalStore(options["path"]),
+        LocalStore(options["path"], run.later),
         keep=options["keep"],
         keep_days=options["keep_days"],
         keep_bad=options["keep_bad"],

@@ -275,7 +275,7 @@ class Stager:
         """How the release differs from the current one."""
         with contextlib.suppress(RunbookError):
             current = self.site.current()
-            return compare(self.site.manifest(current) if current else None, manifest)
+            return compare(self._known.manifest(current) if current else None, manifest)
         return compare(None, manifest)
 
     def _assemble(self, trees: Trees) -> Manifest:

@@ -21,6 +21,7 @@ import typing as t
 
 from .._common.errors import Refused
 from .._common.files import exchange, fsync_folder, site_base, write_atomic
+from .._common.runner import Later
 
 STATE = ".runbook"
 
@@ -65,8 +66,10 @@ def _kind(mode: int) -> str:
 class LocalStore:
     """A site on a disk of this machine. Every change of names is flushed before the call returns."""
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, later: Later | None = None) -> None:
+        """``later``: what deletes the content of removed folders after the result (``Run.later``); at once without it."""
         self.base = site_base(os.path.expanduser(base))
+        self._later = later
 
     def absolute(self, name: str) -> str:
         """The absolute path of a name of the site."""
@@ -178,7 +181,16 @@ class LocalStore:
         self.make_folder(f"{STATE}/trash", 0o700)
         self.rename(name, trash)
         # Only what was thrown away here: trash of others that can't be deleted must not keep a lock from being given back.
-        self._destroy(self.absolute(trash))
+        if self._later is None:
+            self._destroy(self.absolute(trash))
+        else:
+            self._later(lambda: self._destroy_alone(self.absolute(trash)))
+
+    def _destroy_alone(self, path: str) -> None:
+        """Delete what is in the trash, unless another run has come to it first."""
+        with self.mutex():
+            if os.path.lexists(path):
+                self._destroy(path)
 
     def empty_trash(self) -> None:
         """Delete what was thrown away by runs that were killed."""

@@ -10,7 +10,7 @@ import sys
 import types
 
 import pytest
-from ansible_collections.runbook.ops.plugins.module_utils._release.agent import pack
+from ansible_collections.runbook.ops.plugins.module_utils._release.wire import pack
 from ansible_collections.runbook.ops.plugins.plugin_utils import _agent_call
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
 

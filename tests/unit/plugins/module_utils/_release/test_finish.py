@@ -10,8 +10,11 @@ import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._release import finish as finish_module
-from faults.small_site import listing
+from ansible_collections.runbook.ops.plugins.module_utils._release.finish import release_finish
+from ansible_collections.runbook.ops.plugins.module_utils._release.options import FINISH
+from faults.small_site import defaults, listing
 
 
 @pytest.fixture
@@ -107,3 +110,20 @@ def test_a_lock_that_passed_to_another_run_is_left_to_it(locked):
 def test_no_site(www):
     with pytest.raises(Refused, match="there is no deploy to finish"):
         www.finish()
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_what_was_pruned_may_be_deleted_later_and_is_also_after_a_crash(locked, killed):
+    later = []
+    options = defaults(FINISH, path=locked.base, release="r3", outcome="deployed", lock_owner="one", keep=2)
+    result = release_finish(options, Run(later=later.append))
+    assert (result["removed"], result["released"]) == (["r1"], True)
+    assert not locked.path("releases/r1").exists() and "r1" not in [item["id"] for item in locked.info()["releases"]]
+    trash = locked.path(".runbook/trash")
+    assert len(list(trash.iterdir())) == 1 and later
+    if killed:
+        assert locked.prune(keep=2)["removed"] == []
+        assert not list(trash.iterdir())
+    for work in later:  # the next run was faster: then there is nothing to do
+        work()
+    assert not list(trash.iterdir())

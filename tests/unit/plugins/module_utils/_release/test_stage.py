@@ -14,7 +14,8 @@ import stat
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
-from ansible_collections.runbook.ops.plugins.module_utils._release import agent, build, receive, stage
+from ansible_collections.runbook.ops.plugins.module_utils._release import build, receive, stage
+from ansible_collections.runbook.ops.plugins.module_utils._release.wire import pack
 from ansible_collections.runbook.ops.plugins.plugin_utils import _upload
 from faults.small_site import Host, SmallSite, listing, unpack, write_tree
 
@@ -215,7 +216,8 @@ def test_a_guess_that_is_wrong_costs_questions_only(www, quick, had):
     last = sent(other, "r1", {"a": "1", "d/b": "2", "e/c": "3"})
     if had:
         www.deploy("r0", had)
-    www.stage("r2", {"a": "1", "d/b": "changed", "e/c": "3"}, last=last)
+    result = www.stage("r2", {"a": "1", "d/b": "changed", "e/c": "3"}, last=last)
+    assert had or result["sent_files"] == 3
     assert {name: entry[1] for name, entry in tree(www, "r2").items() if entry[1]} == {"a": b"1", "d/b": b"changed", "e/c": b"3"}
 
 
@@ -817,7 +819,7 @@ def test_a_message_with_damaged_files_is_a_clear_error(www):
             said = unpack(message)
             if said.get("upload"):
                 said["upload"] = base64.b64encode(base64.b64decode(said["upload"])[:-1] + b"?").decode()
-            return super().ask(agent.pack("stage", said))
+            return super().ask(pack("stage", said))
 
     with pytest.raises(RunbookError, match="the host could not store an upload: a file arrived as .* instead of .*; run the deploy again"):
         www.stage("r1", {"a": "1"}, host=Noisy(www.base))
