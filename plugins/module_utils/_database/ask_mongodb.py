@@ -12,7 +12,8 @@ from .ask import limit_of, value_of, waiting
 from .checks import Check, Reading
 from .conditions import documents
 from .model import Login
-from .mongodb_reading import Document, at, connect, documents_of, field, one_line, reading_command
+from .mongodb_client import one_line
+from .mongodb_reading import Document, at, connect, documents_of, field, reading_command
 
 _PRIMARY, _SECONDARY, _ARBITER = 1, 2, 7
 # How clients wait for news of the server, which is no work.

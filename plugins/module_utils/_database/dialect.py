@@ -95,6 +95,10 @@ class Dialect(t.Protocol):
         """An expression: a key's value as the literal that finds it again."""
         ...
 
+    def delete(self, table: TableColumns, condition: str) -> str:
+        """A DELETE of rows that are named by their keys, which locks no others."""
+        ...
+
     def writer(self, database: str, lock_timeout: float) -> contextlib.AbstractContextManager[Writer]: ...
 
 

@@ -80,6 +80,9 @@ class PostgreSQLDialect:
     def key(self, column: Column) -> str:
         return f"pg_catalog.quote_literal({identifier(column.name)}::text)"
 
+    def delete(self, table: TableColumns, condition: str) -> str:
+        return f"DELETE FROM {table.sql} WHERE {condition}"  # noqa: S608 - quoted
+
     @contextlib.contextmanager
     def writer(self, database: str, lock_timeout: float) -> t.Iterator[PostgreSQLWriter]:
         with self.client.session(database) as session:

@@ -72,6 +72,9 @@ class SQLiteDialect:
     def key(self, column: Column) -> str:
         return f"quote({quoted(column.name)})"
 
+    def delete(self, table: TableColumns, condition: str) -> str:
+        return f"DELETE FROM {table.sql} WHERE {condition}"  # noqa: S608 - quoted
+
     @contextlib.contextmanager
     def writer(self, database: str, lock_timeout: float) -> t.Iterator[SQLiteWriter]:
         with one_line(database), contextlib.closing(connect(database)) as connection:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import typing as t
 
@@ -12,11 +13,9 @@ from .._common.errors import InvalidInput, RunbookError
 from .conditions import documents
 from .dialect import EARLIEST_MS
 from .model import Login
-from .mongodb_reading import Document, connect, field, one_line
+from .mongodb_client import connect, one_line
+from .mongodb_reading import Document, field
 from .upkeep import Deletion, Planned, Task
-
-# Counting and compacting take long; the server answers in the end.
-_TIMEOUT = 3600.0
 
 
 class MongoDBKeeper:
@@ -25,11 +24,12 @@ class MongoDBKeeper:
 
     def __init__(self, login: Login, database: str) -> None:
         self._where = login.where
-        self._client = connect(login, _TIMEOUT)
+        self._stack = contextlib.ExitStack()
+        self._client = self._stack.enter_context(connect(login))
         self._name = database
 
     def close(self) -> None:
-        self._client.close()
+        self._stack.close()
 
     def plan(self, deletion: Deletion) -> Planned:
         with one_line(self._where):

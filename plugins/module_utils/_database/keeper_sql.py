@@ -21,11 +21,10 @@ Key = t.Tuple[str, ...]
 
 
 class SqlKeeper:
-    """A base for keepers. ``pairs`` is what a list of several columns' values begins with in ``IN (…)``."""
+    """A base for keepers."""
 
     actions: t.ClassVar[tuple[str, ...]] = ()
     whole: t.ClassVar[tuple[str, ...]] = ()
-    pairs: t.ClassVar[str] = ""
 
     def __init__(self, dialect: Dialect, database: str, lock_timeout: float) -> None:
         self.dialect = dialect
@@ -71,8 +70,11 @@ class SqlKeeper:
                 if not keys:
                     return
                 # The condition again: a row may have changed since its key was read.
-                yield writer.delete(f"DELETE FROM {table.sql} WHERE {among(names, keys, self.pairs)} AND {condition}")  # noqa: S608
+                yield writer.delete(self.dialect.delete(table, f"{self.among(names, keys)} AND {condition}"))
                 last, left = keys[-1], left - len(keys)
+
+    def among(self, names: t.Sequence[str], keys: t.Sequence[Key]) -> str:
+        return among(names, keys)
 
     def fresh(self, action: str, tables: t.Collection[str], seconds: float) -> dict[str, str]:
         return {
@@ -109,15 +111,25 @@ def beyond(names: t.Sequence[str], key: Key) -> str:
     return first if len(names) == 1 else f"{names[0]} >= {key[0]} AND ({first} OR ({beyond(names[1:], key[1:])}))"
 
 
-def among(names: t.Sequence[str], keys: t.Sequence[Key], pairs: str) -> str:
-    """Rows with one of the keys; their values are literals already."""
+def among(names: t.Sequence[str], keys: t.Sequence[Key], values: str = "") -> str:
+    """Rows with one of the keys; their values are literals already. ``values`` is what a list of pairs begins with."""
     if len(names) == 1:
         return f"{names[0]} IN ({', '.join(key[0] for key in keys)})"
-    return f"({', '.join(names)}) IN ({pairs}{', '.join('(' + ', '.join(key) + ')' for key in keys)})"
+    return f"({', '.join(names)}) IN ({values}{', '.join('(' + ', '.join(key) + ')' for key in keys)})"
+
+
+def any_of(names: t.Sequence[str], keys: t.Sequence[Key]) -> str:
+    """The same for MariaDB, where a pair finds no text of another character set than the session's."""
+    if len(names) == 1:
+        return among(names, keys)
+    return f"({' OR '.join('(' + ' AND '.join(f'{name} = {part}' for name, part in zip(names, key)) + ')' for key in keys)})"
 
 
 class MariaDBKeeper(SqlKeeper):
     actions: t.ClassVar[tuple[str, ...]] = ("analyze", "optimize", "integrity")
+
+    def among(self, names: t.Sequence[str], keys: t.Sequence[Key]) -> str:
+        return any_of(names, keys)
 
     def _ages(self, action: str) -> list[Row]:
         if action != "analyze":
@@ -157,10 +169,12 @@ class PostgreSQLKeeper(SqlKeeper):
 class SQLiteKeeper(SqlKeeper):
     actions: t.ClassVar[tuple[str, ...]] = ("analyze", "vacuum", "optimize", "integrity")
     whole: t.ClassVar[tuple[str, ...]] = ("vacuum", "optimize", "integrity")
-    pairs = "VALUES "
 
     def __init__(self, database: str, lock_timeout: float) -> None:
         super().__init__(SQLiteDialect(), database, lock_timeout)
+
+    def among(self, names: t.Sequence[str], keys: t.Sequence[Key]) -> str:
+        return among(names, keys, "VALUES ")
 
     def _act(self, writer: Writer, task: Task, table: str) -> str:
         if task.action == "integrity":

@@ -127,6 +127,8 @@ def _act(keeper: Keeper, task: Task, run: Run) -> Outcome:
 def _message(planned: t.Sequence[Planned], tasks: t.Sequence[Task], check_mode: bool) -> str:
     word = "would be deleted" if check_mode else "deleted"
     parts = [f"{plan.matched if check_mode else plan.deleted:,} rows of {plan.deletion.table} {word}" for plan in planned]
+    changed = [f"{plan.matched - plan.deleted:,} rows of {plan.deletion.table} changed meanwhile and stay" for plan in planned]
+    parts += [text for text, plan in zip(changed, planned) if not check_mode and plan.deleted < plan.matched]
     due = [task.name for task in tasks if not task.fresh]
     if due:
         parts.append(f"{'to do' if check_mode else 'done'}: {', '.join(due[:10])}{f' and {len(due) - 10} more' if len(due) > 10 else ''}")

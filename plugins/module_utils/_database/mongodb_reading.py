@@ -1,15 +1,15 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""MongoDB for checks and maintenance: a connection, free queries that only read, and one line for every error."""
+"""MongoDB for checks: a connection that gives a hanging server up in time, and free queries that only read."""
 
 from __future__ import annotations
 
-import contextlib
 import json
 import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
+from . import mongodb_client
 from .model import Login
 
 # The commands that only read, and what may be said in them beside the time limit.
@@ -24,11 +24,11 @@ Document = t.Dict[str, t.Any]
 
 
 def connect(login: Login, timeout: float) -> t.Any:
-    """A ``pymongo.MongoClient`` of the one server that the log-in names."""
-    try:
-        import pymongo
-    except ImportError:
-        raise RunbookError("the Python library pymongo is not installed on this host; install the package python3-pymongo") from None
+    """A ``MongoClient`` of the one server that the log-in names, not yet connected; ``timeout`` seconds for every answer."""
+    if not mongodb_client.HAVE_PYMONGO:
+        raise RunbookError("the Python library pymongo is not installed on this host; install the package python3-pymongo")
+    import pymongo
+
     milliseconds = max(1, int(timeout * 1000))
     settings: Document = {
         "host": login.unix_socket or login.host or "localhost",
@@ -47,7 +47,8 @@ def connect(login: Login, timeout: float) -> t.Any:
         if login.ca_cert:
             settings["tlsCAFile"] = login.ca_cert
         if login.client_cert:
-            raise InvalidInput("MongoDB's library wants certificate and key in one file; client_cert and client_key can't be used here")
+            # The library wants certificate and key in one file.
+            settings["tlsCertificateKeyFile"] = login.client_cert
         if login.ssl_mode == "require" and not login.ca_cert:
             settings["tlsAllowInvalidCertificates"] = True
         elif login.ssl_mode == "verify-ca":
@@ -56,23 +57,6 @@ def connect(login: Login, timeout: float) -> t.Any:
         return pymongo.MongoClient(**settings)
     except (pymongo.errors.PyMongoError, ValueError, TypeError) as error:
         raise RunbookError(f"the log-in to MongoDB on {login.where} can't be used: {error}") from None
-
-
-@contextlib.contextmanager
-def one_line(where: str) -> t.Iterator[None]:
-    """Whatever MongoDB's library raises becomes one line that names the server."""
-    import pymongo.errors
-
-    try:
-        yield
-    except pymongo.errors.OperationFailure as error:
-        said = " ".join(str((error.details or {}).get("errmsg") or error).split())
-        hint = "; check login_user, login_password and login_db" if error.code in (11, 13, 18) else ""
-        raise RunbookError(f"MongoDB on {where} refused: {said}{hint}") from None
-    except pymongo.errors.ServerSelectionTimeoutError as error:
-        raise RunbookError(f"no MongoDB server answers on {where}: {str(error).split(',')[0]}") from None
-    except pymongo.errors.PyMongoError as error:
-        raise RunbookError(f"MongoDB on {where} failed: {' '.join(str(error).split())}") from None
 
 
 def field(name: str) -> str:

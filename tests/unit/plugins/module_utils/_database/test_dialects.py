@@ -12,7 +12,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._database.dialect impo
 from ansible_collections.runbook.ops.plugins.module_utils._database.dialect_mariadb import MariaDBDialect, check_reading
 from ansible_collections.runbook.ops.plugins.module_utils._database.dialect_postgresql import PostgreSQLDialect, qualified
 from ansible_collections.runbook.ops.plugins.module_utils._database.dialect_sqlite import SQLiteDialect
-from ansible_collections.runbook.ops.plugins.module_utils._database.keeper_sql import among, beyond
+from ansible_collections.runbook.ops.plugins.module_utils._database.keeper_sql import among, any_of, beyond
 from ansible_collections.runbook.ops.plugins.module_utils._database.mariadb_client import Client
 from ansible_collections.runbook.ops.plugins.module_utils._database.model import Login
 from ansible_collections.runbook.ops.plugins.module_utils._database.postgresql_client import Client as PostgreSQLClient
@@ -98,8 +98,10 @@ def test_columns_must_be_there():
 def test_keys():
     assert beyond(["a"], ("1",)) == "a > 1"
     assert beyond(["a", "b"], ("1", "'x'")) == "a >= 1 AND (a > 1 OR (b > 'x'))"
-    assert among(["a"], [("1",), ("2",)], "VALUES ") == "a IN (1, 2)"
+    assert among(["a"], [("1",), ("2",)]) == "a IN (1, 2)"
     assert among(["a", "b"], [("1", "2"), ("3", "4")], "VALUES ") == "(a, b) IN (VALUES (1, 2), (3, 4))"
+    assert any_of(["a", "b"], [("1", "2"), ("3", "4")]) == "((a = 1 AND b = 2) OR (a = 3 AND b = 4))"
+    assert any_of(["a"], [("1",), ("2",)]) == "a IN (1, 2)"
 
 
 def test_names_of_tables():
