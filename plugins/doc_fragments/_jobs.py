@@ -62,6 +62,11 @@ options:
           - How long the job may take. After that it is stopped, with all that it started, and has failed.
         type: str
         default: 6h
+  name:
+    description:
+      - The name of the set of jobs, of small letters and digits. Sites that share a host have a set each.
+    type: str
+    default: backup
   log:
     description:
       - A file that gets a line when a job starts and when it ends.
@@ -69,7 +74,7 @@ options:
     default: /var/log/runbook/backup.log
   state_dir:
     description:
-      - Where locks are, and one C(jobs/<name>.jsonl) for each job with a line for every attempt.
+      - Where locks are, and one C(jobs/<set>/<job>.jsonl) for each job with a line for every attempt.
     type: path
     default: /var/lib/runbook
   alert_command:

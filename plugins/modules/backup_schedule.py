@@ -22,11 +22,6 @@ extends_documentation_fragment:
 author:
   - runbook.ops contributors (@runbook-ops)
 options:
-  name:
-    description:
-      - The name of the set of jobs, of small letters and digits. Sites that share a host have a set each.
-    type: str
-    default: backup
   manager:
     description:
       - What starts the jobs. V(auto) is systemd where it runs, else cron.

@@ -89,7 +89,7 @@ def test_a_timer_runs_the_job_without_ansible(db1):
     db1("systemctl start runbook-molecule-postgresql.service")
     assert len(db1(f"find {DEST}/postgresql -name '*_*.json'").splitlines()) == len(before) + 1
     assert [line.split()[2] for line in db1("tail -n 2 /var/log/rb_mol/backup.log").splitlines()] == ["started", "ok"]
-    assert json.loads(db1(f"tail -n 1 {STATE}/jobs/postgresql.jsonl"))["status"] == "ok"
+    assert json.loads(db1(f"tail -n 1 {STATE}/jobs/molecule/postgresql.jsonl"))["status"] == "ok"
     assert db1("stat -c '%a %U' /etc/runbook/jobs/molecule/postgresql.json") == "600 root"
     assert db1.try_("test -e /srv/rb_mol/alerts").returncode != 0
 

@@ -25,7 +25,6 @@ from .use_cases import JOBS
 SCHEDULE = JOBS.merge(
     ArgumentSpec(
         {
-            "name": {"type": "str", "default": "backup"},
             "manager": {"type": "str", "choices": ["auto", "systemd", "cron"], "default": "auto"},
         }
     )
@@ -72,9 +71,7 @@ def backup_schedule(options: t.Mapping[str, t.Any], how: Run, places: Places | N
     """
     where = places or Places()
     name = options["name"]
-    if not re.fullmatch(r"[a-z0-9]{1,40}", name):
-        raise InvalidInput(f"name {name!r} is no name of a set of jobs; use small letters and digits")
-    jobs = [job for job in plan.jobs_of(options, options["log"], options["state_dir"]) if job.schedule]
+    jobs = [job for job in plan.jobs_of(options) if job.schedule]
     manager = options["manager"]
     if manager == "auto":
         manager = "systemd" if os.path.isdir("/run/systemd/system") else "cron"

@@ -20,6 +20,8 @@ from .actions import ACTIONS
 
 FORMAT = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
+# Without a dash, so that the names of units can be told apart.
+_SET = re.compile(r"[a-z0-9]{1,40}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Job:
     schedule: str = ""
     alert_command: tuple[str, ...] = ()
     log: str = ""
-    state_dir: str = "/var/lib/runbook"
+    # Where its lock and its attempts are.
+    folder: str = "/var/lib/runbook/jobs/backup"
 
     def to_json(self) -> bytes:
         """What ``read`` reads."""
@@ -70,8 +73,11 @@ def read(path: str) -> Job:
         raise InvalidInput(f"the job {path} can't be read ({error}); install the schedule again") from None
 
 
-def jobs_of(options: t.Mapping[str, t.Any], log: str, state_dir: str) -> list[Job]:
+def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
     """The jobs that a module's options describe, complete: every option is checked and has its default."""
+    if not _SET.fullmatch(options["name"]):
+        raise InvalidInput(f"name {options['name']!r} is no name of a set of jobs; use small letters and digits")
+    folder = os.path.join(options["state_dir"], "jobs", options["name"])
     alert = tuple(parse([options["alert_command"]])[0]) if options["alert_command"] else ()
     jobs: list[Job] = []
     for given in options["jobs"]:
@@ -83,7 +89,7 @@ def jobs_of(options: t.Mapping[str, t.Any], log: str, state_dir: str) -> list[Jo
         timeout = parse_duration(given["timeout"], f"timeout of {name}")
         if timeout <= 0:
             raise InvalidInput(f"the timeout of {name} is {given['timeout']}; a job needs some time")
-        jobs.append(Job(name, _steps(given), timeout, given["schedule"] or "", alert, log, state_dir))
+        jobs.append(Job(name, _steps(given), timeout, given["schedule"] or "", alert, options["log"], folder))
     return jobs
 
 

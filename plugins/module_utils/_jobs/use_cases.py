@@ -34,6 +34,7 @@ JOBS = ArgumentSpec(
                 "timeout": {"type": "str", "default": "6h"},
             },
         },
+        "name": {"type": "str", "default": "backup"},
         "log": {"type": "path", "default": LOG},
         "state_dir": {"type": "path", "default": "/var/lib/runbook"},
         "alert_command": {"type": "raw"},
@@ -44,7 +45,7 @@ RUN = JOBS.merge(ArgumentSpec({"only": {"type": "list", "elements": "str", "defa
 
 def backup_run(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """Run jobs one after the other, all of them, whatever becomes of each; then fail naming those that failed."""
-    jobs = plan.jobs_of(options, options["log"], options["state_dir"])
+    jobs = plan.jobs_of(options)
     unknown = sorted(set(options["only"]) - {job.name for job in jobs})
     if unknown:
         raise InvalidInput(f"there is no job {unknown[0]!r}; there are {', '.join(job.name for job in jobs) or 'none'}")

@@ -62,9 +62,8 @@ def run_job(job: Job, how: Run, *, alert: bool) -> Outcome:
 
 @contextlib.contextmanager
 def _locked(job: Job) -> t.Iterator[None]:
-    folder = os.path.join(job.state_dir, "jobs")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    fd = os.open(os.path.join(folder, f"{job.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+    os.makedirs(job.folder, mode=0o700, exist_ok=True)
+    fd = os.open(os.path.join(job.folder, f"{job.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
     try:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -223,7 +222,7 @@ def _record(job: Job, outcome: Outcome) -> None:
         "steps": [{key: step[key] for key in ("name", "status", "seconds", "message")} for step in steps],
     }
     try:
-        _append(os.path.join(job.state_dir, "jobs", f"{job.name}.jsonl"), json.dumps(line, sort_keys=True))
+        _append(os.path.join(job.folder, f"{job.name}.jsonl"), json.dumps(line, sort_keys=True))
     except OSError as error:
         sys.stderr.write(f"the attempt could not be recorded: {error.strerror}\n")
 

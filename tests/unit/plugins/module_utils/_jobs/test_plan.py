@@ -24,7 +24,15 @@ EMPTY = {
 
 
 def jobs(*given, alert=None):
-    return plan.jobs_of({"jobs": [{**EMPTY, **one} for one in given], "alert_command": alert}, "/var/log/x.log", "/state")
+    return plan.jobs_of(
+        {
+            "jobs": [{**EMPTY, **one} for one in given],
+            "alert_command": alert,
+            "name": "site",
+            "log": "/var/log/x.log",
+            "state_dir": "/state",
+        }
+    )
 
 
 def test_a_database_job_backs_up_copies_and_prunes_the_same_database():
@@ -35,7 +43,7 @@ def test_a_database_job_backs_up_copies_and_prunes_the_same_database():
     assert job.steps[0].options["compression"] == "zstd"
     assert job.steps[1].options["direction"] == "push"
     assert (job.steps[2].options["keep_daily"], job.steps[2].options["min_good"]) == (30, 2)
-    assert (job.timeout, job.alert_command) == (3600.0, ("tell", "me"))
+    assert (job.timeout, job.alert_command, job.folder) == (3600.0, ("tell", "me"), "/state/jobs/site")
 
 
 def test_secrets_reach_the_steps_that_take_them_and_no_representation():

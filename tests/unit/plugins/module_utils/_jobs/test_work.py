@@ -28,7 +28,9 @@ def job(tmp_path):
             f"import os, sys; open({str(tmp_path / 'told')!r}, 'a').write(os.environ['RUNBOOK_MESSAGE'] + sys.stdin.read())",
         )
         steps = tuple(Step("command", {"argv": words, "chdir": "/", "timeout": 20}) for words in commands)
-        return Job(name, steps, timeout, "daily", told if alert else (), str(tmp_path / "log" / "backup.log"), str(tmp_path / "state"))
+        return Job(
+            name, steps, timeout, "daily", told if alert else (), str(tmp_path / "log" / "backup.log"), str(tmp_path / "state" / "jobs")
+        )
 
     make.told = lambda: (tmp_path / "told").read_text() if (tmp_path / "told").exists() else ""
     make.log = lambda: (tmp_path / "log" / "backup.log").read_text()
@@ -112,6 +114,7 @@ def test_all_jobs_are_tried_and_the_failed_ones_named(tmp_path):
     given = [one("first", "false"), one("second", ["touch", str(tmp_path / "ran")]), one("third", "false")]
     options = {
         "jobs": given,
+        "name": "backup",
         "only": [],
         "alert": False,
         "alert_command": None,
