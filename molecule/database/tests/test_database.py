@@ -39,13 +39,17 @@ DAMAGE = {
 }
 
 
-def play(playbook, *arguments, **variables):
+def start(playbook, *arguments, **variables):
     extra = [word for name, value in variables.items() for word in ("-e", json.dumps({name: value}))]
     words = ["ansible-playbook", f"runbook.ops.{playbook}", "-l", "databases", "-b", *arguments, *extra]
-    return driver.Running(words, [SCENARIO / "inventory"]).wait()
+    return driver.Running(words, [SCENARIO / "inventory"])
 
 
-def drill(kind, scenario="backup_restore", **variables):
+def play(playbook, *arguments, **variables):
+    return start(playbook, *arguments, **variables).wait()
+
+
+def begin_drill(kind, scenario="backup_restore", **variables):
     reached = {f"dr_drill_{name}": value for name, value in ENGINES[kind].items()}
     check = {"name": "customers", "query": "SELECT count(*) FROM customers", "crit": 5000, "direction": "below"}
     given = {
@@ -54,7 +58,11 @@ def drill(kind, scenario="backup_restore", **variables):
         "dr_drill_smoke_checks": [check],
         **variables,
     }
-    return play("dr_drill", **{**reached, **given})
+    return start("dr_drill", **{**reached, **given})
+
+
+def drill(kind, scenario="backup_restore", **variables):
+    return begin_drill(kind, scenario, **variables).wait()
 
 
 def evidence(db1, scenario):
@@ -146,6 +154,19 @@ def test_a_target_that_is_missed_fails_the_play(db1):
     assert told["status"] == "failed"
     # This one and the one before it.
     assert page.count("<rect") >= 2
+
+
+def test_what_a_killed_drill_left_is_removed_by_the_next(db1):
+    before = databases(db1)
+    running = begin_drill("mariadb", dr_drill_smoke_commands=["sleep 61"])
+    driver.until(lambda: db1.try_("pgrep -xf 'sleep 61'").stdout.strip(), "the smoke test runs")
+    db1("kill -9 $(ps -o ppid= -p $(pgrep -xf 'sleep 61')) && kill -9 $(pgrep -xf 'sleep 61')")
+    assert running.wait().rc != 0
+    assert len(databases(db1) - before) == 2, "the scratch database and what was fetched"
+    done = drill("mariadb")
+    assert done.rc == 0, done
+    assert len(done.result("Rehearse", "db1")["left"]) == 1
+    assert databases(db1) == before
 
 
 def test_a_copy_that_is_damaged_fails_the_drill_and_nothing_is_left(db1):

@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
-import shutil
-import tempfile
 import time
 import typing as t
 
@@ -70,7 +68,7 @@ def rehearse(engine: Engine, drill: Drill, scenario: str, run: Run, damage: Corr
         with scratches.locked():
             result["left"] = scratches.drop_left()
             with contextlib.ExitStack() as stack:
-                folder, made = _backup(drill, phases, stack)
+                folder, made = _backup(drill, phases, scratches, stack)
                 result["backup"] = made.summary()
                 result["rpo_seconds"] = max(0, int(time.time() - clock.seconds(made.started)))
                 name = stack.enter_context(scratches.make(drill.folder, lambda: phases.phase("drop scratch", recovery=False)))
@@ -86,11 +84,10 @@ def rehearse(engine: Engine, drill: Drill, scenario: str, run: Run, damage: Corr
     return {**result, "phases": phases.to_list()}
 
 
-def _backup(drill: Drill, phases: Phases, stack: contextlib.ExitStack) -> tuple[str, Sidecar]:
+def _backup(drill: Drill, phases: Phases, scratches: Scratches, stack: contextlib.ExitStack) -> tuple[str, Sidecar]:
     dest = drill.dest
     if drill.fetch:
-        dest = tempfile.mkdtemp(prefix="rb_drill_", dir=drill.folder)
-        stack.callback(shutil.rmtree, dest, ignore_errors=True)
+        dest = stack.enter_context(scratches.make_folder(drill.folder))
         with phases.phase("fetch") as words:
             fetched = drill.fetch(dest)
             words.append(f"{', '.join(str(copy['id']) for copy in fetched['copies'])} from off the server")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Scratch databases: written down before they are made, so that only what a drill has made is ever dropped, and always is."""
+"""Scratch databases and folders: written down before they are made, so that only what a drill has made is ever dropped, and always is."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import typing as t
 
 from .._common import clock
@@ -21,6 +22,8 @@ from .._database.restore import settle
 from .._database.writers import Writers
 
 PREFIX = "rb_drill_"
+# Instead of an engine, for a folder of fetched backups.
+_FOLDER = "fetched files"
 
 
 class Scratches:
@@ -58,6 +61,23 @@ class Scratches:
             with dropping():
                 self._drop(name)
 
+    @contextlib.contextmanager
+    def make_folder(self, parent: str) -> t.Iterator[str]:
+        """An empty folder in ``parent`` that is gone when the context is left."""
+        path = os.path.join(parent, f"{PREFIX}{secrets.token_hex(6)}")
+        self._write([*self._read(), {"engine": _FOLDER, "where": "", "name": path, "made": clock.now()}])
+        try:
+            os.mkdir(path, 0o700)
+            yield path
+        finally:
+            self._remove_folder(path)
+
+    def _remove_folder(self, path: str) -> None:
+        recorded = [entry for entry in self._read() if (entry["engine"], entry["name"]) == (_FOLDER, path)]
+        if recorded and os.path.basename(path).startswith(PREFIX):
+            shutil.rmtree(path, ignore_errors=True)
+            self._write([entry for entry in self._read() if entry not in recorded])
+
     def random_name(self, folder: str) -> str:
         """A name that nobody has; SQLite's databases are files in ``folder``."""
         name = f"{PREFIX}{secrets.token_hex(6)}"
@@ -65,6 +85,9 @@ class Scratches:
 
     def drop_left(self) -> list[str]:
         """Drop what killed drills have left on this server: their names."""
+        for entry in self._read():
+            if entry["engine"] == _FOLDER:
+                self._remove_folder(entry["name"])
         left = [entry["name"] for entry in self._read() if self._ours(entry)]
         for name in left:
             self._drop(name)

@@ -130,6 +130,21 @@ def test_what_a_killed_drill_left_is_dropped_by_the_next(place, monkeypatch):
     assert engine.names() == ["shop"]
 
 
+def test_what_a_killed_drill_had_fetched_is_removed_by_the_next(place, monkeypatch):
+    engine, root = place
+
+    def dies(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Scratches, "_remove_folder", dies)
+        with pytest.raises(Killed):
+            rehearse(engine, drill(root, fetch=dies), "backup_restore", Run())
+    assert len(list(root.glob(f"{PREFIX}*"))) == 1
+    rehearse(engine, drill(root), "backup_restore", Run())
+    assert not list(root.glob(f"{PREFIX}*"))
+
+
 def test_what_a_drill_killed_in_its_switch_left_is_dropped_by_the_next(place, monkeypatch):
     engine, root = place
 
