@@ -46,7 +46,7 @@ def run_job(job: Job, how: Run, *, alert: bool) -> Outcome:
                 steps, trouble = _within_time(job, how)
         except (RunbookError, OSError) as error:
             trouble = error.message if isinstance(error, RunbookError) else describe_os_error(error)
-    bad = next((step for step in steps if step["status"] != "ok"), None)
+    bad = next((step for step in steps if step["status"] == "failed"), None)
     message = trouble or (f"{bad['name']}: {bad['message']}" if bad else "")
     seconds = round(time.monotonic() - began, 3)
     details = {"steps": steps, "started": started, "ended": clock.now()}
@@ -91,8 +91,11 @@ def _steps(job: Job, how: Run) -> list[dict[str, t.Any]]:
         except OSError as error:
             message = describe_os_error(error)
         status, seconds = "failed" if message else "ok", round(time.monotonic() - began, 3)
+        if message and how.check_mode and any(step["result"].get("changed") for step in done):
+            # It works on what an earlier step would have made by now.
+            status = "skipped"
         done.append({"name": step.action, "status": status, "seconds": seconds, "message": message, "result": printable(result)})
-        if message:
+        if status == "failed":
             break
     return done
 
@@ -170,6 +173,10 @@ def _end(child: int) -> None:
             os.waitpid(child, 0)
             break
         time.sleep(0.05)
+    # Those who have lost their parent by now and did not listen.
+    for pid in family[1:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def _descendants(pid: int) -> list[int]:

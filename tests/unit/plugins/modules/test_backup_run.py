@@ -20,9 +20,14 @@ def test_check_mode_and_apply(tmp_path):
     with sqlite3.connect(tmp_path / "shop.db") as connection:
         connection.execute("CREATE TABLE customers (name)")
     backup = {"engine": "sqlite", "name": str(tmp_path / "shop.db"), "dest": str(tmp_path / "backups"), "compression": "gzip"}
-    options = {"jobs": [{"name": "shop", "backup": backup}], "log": str(tmp_path / "log"), "state_dir": str(tmp_path / "state")}
+    options = {
+        "jobs": [{"name": "shop", "backup": backup, "retention": {"keep_daily": 3}}],
+        "log": str(tmp_path / "log"),
+        "state_dir": str(tmp_path / "state"),
+    }
     status, predicted = run(backup_run, True, **options)
     assert (status, predicted["changed"], (tmp_path / "backups").exists()) == (0, True, False)
+    assert [step["status"] for step in predicted["jobs"][0]["steps"]] == ["ok", "skipped"]
     status, made = run(backup_run, **options)
     assert (status, made["changed"], made["status"]) == (0, True, "ok")
     assert made["jobs"][0]["steps"][0]["result"]["backup"]["tables"] == 1
