@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import typing as t
 
+from .errors import InvalidInput
+
 
 class ArgumentSpec:
     """The keyword arguments of ``AnsibleModule`` that describe options, as one mergeable value."""
@@ -49,3 +51,15 @@ class ArgumentSpec:
             "mutually_exclusive": self.mutually_exclusive,
             "required_by": self.required_by,
         }
+
+
+def complete(spec: ArgumentSpec, given: t.Mapping[str, t.Any], what: str) -> dict[str, t.Any]:
+    """Options inside an option, as a module of its own would get them: checked, converted, with defaults; else ``InvalidInput``."""
+    # Here, because what is completed may be used where nothing of Ansible is.
+    from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+    rules = spec.to_kwargs()
+    result = ArgumentSpecValidator(rules.pop("argument_spec"), **rules).validate(dict(given))
+    if result.error_messages:
+        raise InvalidInput(f"{what}: {'; '.join(result.error_messages)}")
+    return dict(result.validated_parameters)

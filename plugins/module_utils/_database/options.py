@@ -33,7 +33,7 @@ LOGIN = ArgumentSpec(
     required_together=[("client_cert", "client_key")],
 )
 
-_WRITERS = ArgumentSpec(
+WRITERS = ArgumentSpec(
     {
         "writer_services": {"type": "list", "elements": "str", "default": []},
         "writer_stop_commands": {"type": "list", "elements": "raw", "default": []},
@@ -64,7 +64,7 @@ BACKUP = LOGIN.merge(
     )
 )
 
-RESTORE = LOGIN.merge(_WRITERS).merge(
+RESTORE = LOGIN.merge(WRITERS).merge(
     ArgumentSpec(
         {
             "src": {"type": "str", "default": "latest"},

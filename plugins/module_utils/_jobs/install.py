@@ -1,0 +1,221 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Put a set of jobs on a host so that they run by themselves: the runner, a file for each job, and timers or cron entries."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import re
+import stat
+import sys
+import typing as t
+
+from .._common.argspec import ArgumentSpec
+from .._common.errors import InvalidInput, Refused, RunbookError
+from .._common.files import write_atomic
+from .._common.process import Command, find_program, run
+from .._common.runner import Run
+from . import archive, plan, schedule
+from .plan import Job
+from .use_cases import JOBS
+
+SCHEDULE = JOBS.merge(
+    ArgumentSpec(
+        {
+            "manager": {"type": "str", "choices": ["auto", "systemd", "cron"], "default": "auto"},
+        }
+    )
+)
+# systemd stops a runner that did not stop itself in time.
+_SPARE = 120
+_PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_HEAD = "# Written by runbook.ops; the schedule's next installation overwrites it.\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Places:
+    """Where things go on a host; ``root`` is prepended, for tests."""
+
+    root: str = ""
+
+    def path(self, *parts: str) -> str:
+        return self.root + os.path.join("/", *parts)
+
+    @property
+    def runner(self) -> str:
+        return self.path("usr/local/lib/runbook/backup.pyz")
+
+    def jobs(self, name: str) -> str:
+        return self.path("etc/runbook/jobs", name)
+
+    def unit(self, base: str, kind: str) -> str:
+        return self.path("etc/systemd/system", f"{base}.{kind}")
+
+    def cron(self, base: str) -> str:
+        return self.path("etc/cron.d", base)
+
+
+@dataclasses.dataclass(frozen=True)
+class _File:
+    content: bytes
+    mode: int
+
+
+def backup_schedule(options: t.Mapping[str, t.Any], how: Run, places: Places | None = None) -> dict[str, t.Any]:
+    """Make the set ``name`` of scheduled jobs exactly the given ones: ``{changed, manager, scheduled, written, removed, runner}``.
+
+    Jobs without a schedule are not installed, and those that were and are no longer given are removed.
+    """
+    where = places or Places()
+    name = options["name"]
+    jobs = [job for job in plan.jobs_of(options) if job.schedule]
+    manager = options["manager"]
+    if manager == "auto":
+        manager = "systemd" if os.path.isdir("/run/systemd/system") else "cron"
+    if not where.root and os.geteuid() != 0:
+        raise Refused("a schedule is installed by root; run the task with become: true")
+    wanted = _wanted(name, jobs, manager, where)
+    present = _installed(name, where)
+    gone = sorted(path for path in present if path not in wanted)
+    written = sorted(path for path, file in wanted.items() if not _same(path, file))
+    control = Control(manager == "systemd" and not where.root)
+    timers = [f"{_base(name, job.name)}.timer" for job in jobs] if manager == "systemd" else []
+    stopped = [timer for timer in timers if not control.runs(timer)]
+    result = {
+        "changed": bool(gone or written or stopped),
+        "manager": manager,
+        "scheduled": [{"name": job.name, "schedule": job.schedule} for job in jobs],
+        "written": written,
+        "removed": gone,
+        "runner": where.runner,
+        "diff": {"before": "".join(f"{path}\n" for path in sorted(present)), "after": "".join(f"{path}\n" for path in sorted(wanted))},
+    }
+    if how.check_mode or not result["changed"]:
+        return result
+    control.stop([os.path.basename(path) for path in gone if path.endswith(".timer")])
+    for path in gone:
+        os.unlink(path)
+    for path in written:
+        _put(path, wanted[path])
+    again = [os.path.basename(path) for path in written if path.endswith(".timer")]
+    control.start(sorted({*stopped, *again}), reload=any("/systemd/" in path for path in (*gone, *written)))
+    return result
+
+
+def _base(name: str, job: str) -> str:
+    return f"runbook-{name}-{job}"
+
+
+def _wanted(name: str, jobs: t.Sequence[Job], manager: str, where: Places) -> dict[str, _File]:
+    """Every file that has to be there, by its path."""
+    files = {where.runner: _File(archive.build(), 0o644)} if jobs else {}
+    for job in jobs:
+        when, base = schedule.parse(job.schedule, job.name), _base(name, job.name)
+        path = os.path.join(where.jobs(name), f"{job.name}.json")
+        files[path] = _File(job.to_json(), 0o600)
+        words = (_python(), where.runner, path)
+        if manager == "cron":
+            if not when.cron:
+                raise InvalidInput(f"cron can't do the schedule {job.schedule!r} of {job.name}; write five fields of cron or use systemd")
+            entry = f"{when.cron} root {' '.join(words)} >/dev/null"
+            files[where.cron(base)] = _File(
+                f"{_HEAD}PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n{entry}\n".encode(), 0o644
+            )
+        else:
+            _check_calendar(when, job, where)
+            files[where.unit(base, "service")] = _File(_service(job, words).encode(), 0o644)
+            files[where.unit(base, "timer")] = _File(_timer(job, when).encode(), 0o644)
+    return files
+
+
+def _python() -> str:
+    if re.search(r"[\s%\"'\\]", sys.executable or " "):
+        raise Refused(f"the Python {sys.executable!r} has a name that no schedule can hold; set ansible_python_interpreter to another")
+    return sys.executable
+
+
+def _service(job: Job, words: t.Sequence[str]) -> str:
+    return (
+        f"{_HEAD}[Unit]\nDescription=Backup job {job.name}\nWants=network-online.target\nAfter=network-online.target\n\n"
+        f"[Service]\nType=oneshot\nExecStart={' '.join(words)}\nTimeoutStartSec={int(job.timeout) + _SPARE}\nUMask=0077\n"
+    )
+
+
+def _timer(job: Job, when: schedule.Schedule) -> str:
+    lines = "".join(f"OnCalendar={line.replace('%', '%%')}\n" for line in when.calendar)
+    # A backup whose time came while the host was off is made up for.
+    return (
+        f"{_HEAD}[Unit]\nDescription=When backup job {job.name} runs\n\n[Timer]\n{lines}Persistent=true\nAccuracySec=1s\n\n"
+        "[Install]\nWantedBy=timers.target\n"
+    )
+
+
+def _check_calendar(when: schedule.Schedule, job: Job, where: Places) -> None:
+    if when.cron or where.root:
+        return
+    try:
+        run(Command((find_program(["systemd-analyze"], "systemd"), "calendar", "--", *when.calendar)), timeout=20)
+    except RunbookError as error:
+        raise InvalidInput(f"systemd does not understand the schedule {job.schedule!r} of {job.name}: {error.message}") from None
+
+
+def _installed(name: str, where: Places) -> set[str]:
+    """The files of the set that are there. Which jobs it had, its folder of jobs says."""
+    folder = where.jobs(name)
+    found: set[str] = set()
+    with contextlib.suppress(FileNotFoundError):
+        for entry in os.listdir(folder):
+            job, ext = os.path.splitext(entry)
+            if ext == ".json":
+                base = _base(name, job)
+                own = [os.path.join(folder, entry), where.cron(base), where.unit(base, "service"), where.unit(base, "timer")]
+                found.update(path for path in own if os.path.lexists(path))
+    # The runner is every set's; one that is not needed does no harm.
+    return found
+
+
+def _same(path: str, file: _File) -> bool:
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(fd, "rb") as stream:
+            return stat.S_IMODE(os.fstat(stream.fileno()).st_mode) == file.mode and stream.read() == file.content
+    except OSError:
+        return False
+
+
+def _put(path: str, file: _File) -> None:
+    folder = os.path.dirname(path)
+    os.makedirs(folder, mode=0o700 if "/etc/runbook" in folder else 0o755, exist_ok=True)
+    write_atomic(path, file.content, file.mode)
+
+
+class Control:
+    """systemd's timers; does nothing where there is no systemd."""
+
+    def __init__(self, active: bool) -> None:
+        self._systemctl = find_program(["systemctl"], "systemd") if active else ""
+
+    def runs(self, timer: str) -> bool:
+        """Whether a timer is enabled and started."""
+        if not self._systemctl:
+            return True
+        # Other exit statuses than 0 are answers too: disabled, not found.
+        said = [self._run(verb, "--", timer, ok=range(256)).strip() for verb in ("is-enabled", "is-active")]
+        return said == [b"enabled", b"active"]
+
+    def stop(self, timers: t.Sequence[str]) -> None:
+        if self._systemctl and timers:
+            self._run("disable", "--now", "--", *timers)
+
+    def start(self, timers: t.Sequence[str], *, reload: bool) -> None:
+        if self._systemctl and reload:
+            self._run("daemon-reload")
+        if self._systemctl and timers:
+            self._run("enable", "--", *timers)
+            self._run("restart", "--", *timers)
+
+    def _run(self, *words: str, ok: t.Container[int] = (0,)) -> bytes:
+        return run(Command((self._systemctl, "--no-ask-password", *words)), timeout=60, ok=ok)
