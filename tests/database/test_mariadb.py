@@ -496,6 +496,19 @@ def test_a_live_database_with_a_view_that_does_not_work_can_be_replaced(engine: 
     assert new.differences(engine.inventory(LIVE, counts=True, checksums=True)) == []
 
 
+def test_what_was_replaced_does_not_hold_on_to_what_replaced_it(engine: MariaDB) -> None:
+    """A key whose parent was lost names its parent, and finds one of that name after the switch: the new one, which it must not guard."""
+    server_sql(f"CREATE DATABASE {SIDE}; CREATE DATABASE {LIVE}")
+    tables = "CREATE TABLE p (id INT PRIMARY KEY); CREATE TABLE c (id INT, p INT, FOREIGN KEY (p) REFERENCES p (id))"
+    for name in (LIVE, SIDE):
+        server_sql(f"{tables}; INSERT INTO p VALUES (1); INSERT INTO c VALUES (1, 1)", name)
+    server_sql("SET foreign_key_checks=0; DROP TABLE p", LIVE)
+    engine.switch(LIVE, SIDE, OLD, lambda step, facts: None)
+    server_sql("DELETE FROM c; DELETE FROM p", LIVE)
+    assert server_sql("SELECT COUNT(*) FROM c", OLD).split() == ["1"]
+    server_sql(f"DROP DATABASE {LIVE}")
+
+
 class Killed(BaseException):
     pass
 

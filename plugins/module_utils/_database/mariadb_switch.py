@@ -113,8 +113,18 @@ def _finish(session: Session, live: str, side: str, previous: str, new: t.Mappin
     _arrange(session, live, new, side, awake=True)
     if old:
         _arrange(session, previous, old, live, asleep=True)
+        _let_go(session, previous, live)
     if not _tables(session, side):
         session.run(f"DROP DATABASE IF EXISTS {identifier(side)}")
+
+
+def _let_go(session: Session, previous: str, live: str) -> None:
+    """Drop keys of what was replaced that hold on to what replaced it: their own parents were missing, and names decide."""
+    for row in session.run(
+        "SELECT TABLE_NAME AS t, CONSTRAINT_NAME AS c FROM information_schema.REFERENTIAL_CONSTRAINTS"
+        f" WHERE {objects.schema_is('CONSTRAINT_SCHEMA', previous)} AND {objects.schema_is('UNIQUE_CONSTRAINT_SCHEMA', live)}"
+    ):
+        session.run(f"ALTER TABLE {identifier(previous)}.{identifier(str(row['t']))} DROP FOREIGN KEY {identifier(str(row['c']))}")
 
 
 def _arrange(
