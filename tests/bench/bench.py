@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench``: measure the collection against rsync, Capistrano and ansible.builtin.uri, on the test hosts.
+"""``make bench``: measure the collection against what people use instead, on the test hosts.
 
 Everything that is needed is installed: the test hosts (tests/testbed), Debian's rsync and Capistrano here, git on a host.
 Results: a table here, .work/bench.json, and with --write the table in docs/benchmarks.md. Status 1 when a limit is missed.
@@ -39,14 +39,15 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("benchmark", nargs="*", help=f"some of them only: {', '.join(ALL)}")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each (default: 5)")
     parser.add_argument("--minutes", type=float, default=40, help="give up after so many minutes (default: 40)")
+    parser.add_argument("--scale", type=float, default=1.0, help="size of the databases, 1 is half a gigabyte (default: 1)")
     parser.add_argument("--write", action="store_true", help="also rewrite the table in docs/benchmarks.md")
     parser.add_argument("--keep", action="store_true", help="leave sources and sites where they are, for a next run or a look")
     options = parser.parse_args(arguments)
     unknown = sorted(set(options.benchmark) - set(ALL))
     if unknown or options.rounds < 1:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}" if unknown else "--rounds must be at least 1")
-    if options.write and options.benchmark:
-        parser.error("--write needs all benchmarks, the table would be incomplete")
+    if options.write and (options.benchmark or options.scale != 1):
+        parser.error("--write needs all benchmarks at their full size, the table would be incomplete")
     try:
         return _measure(options)
     except (BenchError, TestbedError) as error:
@@ -67,7 +68,7 @@ def _measure(options: argparse.Namespace) -> int:
     if load > 0.5 * cores:
         say(f"other work is running here (load {load:.1f} on {cores} cores): times will be too long, ratios uncertain")
     report = Report(_facts(options.rounds, load))
-    bench = Bench(remote, Ansible(remote), report, options.rounds)
+    bench = Bench(remote, Ansible(remote), report, options.rounds, options.scale)
     began = time.monotonic()
     try:
         for name in options.benchmark or ALL:

@@ -12,11 +12,10 @@ import subprocess
 import sys
 import typing as t
 
-import databases as beside
+import database_races
 import memory
 import ours
 import sites
-from bed import hosts
 from bed.shell import ROOT
 from ours import Ansible, Deploy
 from peers import Capistrano, Rsync
@@ -38,6 +37,8 @@ class Bench:
     ansible: Ansible
     report: Report
     rounds: int
+    # Of the databases' half gigabyte.
+    scale: float = 1.0
 
     def add(self, benchmark: str, what: str, measured: float, unit: str, limit: float | None = None, detail: str = "") -> None:
         self.report.rows.append(Row(benchmark, what, measured, unit, limit, detail))
@@ -253,41 +254,7 @@ def probes(bench: Bench) -> None:
 
 def databases(bench: Bench) -> None:
     """Half a gigabyte of MariaDB's and of PostgreSQL's, against the plain pipelines beside the server."""
-    hosts.up([beside.HOST])
-    for subject in (beside.MARIADB, beside.POSTGRESQL):
-        place = beside.Beside(subject)
-        try:
-            place.prepare()
-            _one_engine(bench, place)
-        finally:
-            place.tidy()
-
-
-def _one_engine(bench: Bench, place: beside.Beside) -> None:
-    kind = place.subject.engine
-    backups, restores = beside.lanes(place)
-    name = f"backup, {kind}"
-    result = bench.race(name, backups)
-    bench.versus(name, result, "db_backup without counts", "pipeline", 1.05)
-    bench.versus(name, result, "db_backup", "pipeline", 1.5)
-    small = place.backup(dest=f"{beside.FOLDER}/one")
-    place.backup(dest=f"{beside.FOLDER}/two", jobs=2)
-    name = f"restore, {kind}"
-    result = bench.race(name, restores)
-    bench.versus(name, result, "db_restore", "pipeline", 1.05, "loading / pipeline")
-    bench.versus(name, result, "db_restore, 2 jobs", "pipeline", 1 / 1.6, "loading with 2 jobs / pipeline")
-    done = place.restore(dest=f"{beside.FOLDER}/one")
-    switch = next(float(phase["seconds"]) for phase in done.result["phases"] if phase["name"] == "switch")
-    bench.add(name, "the switch", switch * 1000, "ms", 200)
-    size = small.result["backup"]["plain_bytes"] / 1e6
-    bench.add(f"memory, {kind}", "db_backup", small.own_mb, "MB", 80, f"{size:,.0f} MB of dump; largest client {small.children_mb:.0f} MB")
-    bench.add(f"memory, {kind}", "db_restore", done.own_mb, "MB", 80, f"largest client {done.children_mb:.0f} MB")
-    place.forget()
-    place.root(f"rm -rf {beside.FOLDER}/one {beside.FOLDER}/two")
-    place.prepare(4.0)
-    large = place.backup(checksums=False)
-    size = large.result["backup"]["plain_bytes"] / 1e6
-    bench.add(f"memory, {kind}", "db_backup", large.own_mb, "MB", 80, f"{size:,.0f} MB of dump")
+    database_races.measure(bench)
 
 
 ALL: dict[str, t.Callable[[Bench], None]] = {

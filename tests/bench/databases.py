@@ -107,22 +107,13 @@ class Beside:
     def root(self, script: str) -> None:
         subprocess.run([*self._exec, "bash", "-euc", script], check=True, stdout=subprocess.DEVNULL, timeout=600)
 
+    def _words(self, what: str) -> list[str]:
+        environment = ["env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={PLACE}", f"HOME={FOLDER}"]
+        return [*self._exec, "runuser", "-u", self._user, "--", *environment, "python3", f"{BASE}/tests/database/beside.py", what]
+
     def run(self, what: str, given: t.Any) -> Measured:
         """Run one use case or script on the host and say what it took there."""
-        words = [
-            "runuser",
-            "-u",
-            self._user,
-            "--",
-            "env",
-            f"PYTHONPATH={PLACE}",
-            f"HOME={FOLDER}",
-            "python3",
-            f"{BASE}/tests/database/beside.py",
-        ]
-        done = subprocess.run(
-            [*self._exec, *words, what], input=json.dumps(given), text=True, capture_output=True, timeout=900, check=False
-        )
+        done = subprocess.run(self._words(what), input=json.dumps(given), text=True, capture_output=True, timeout=900, check=False)
         if done.returncode != 0:
             raise BenchError(f"{what} on {HOST} failed: {done.stderr.strip()[-600:]}")
         return Measured(**json.loads(done.stdout.splitlines()[-1]))
@@ -133,6 +124,26 @@ class Beside:
     def restore(self, **options: t.Any) -> Measured:
         given = {**self._options(), "state_dir": f"{FOLDER}/state", "safety_backup": False, "keep_previous": "0", **options}
         return self.run("db_restore", given)
+
+    def restore_watched(self, **options: t.Any) -> tuple[Measured, float]:
+        """A restore while somebody reads the live database; also the longest time, in seconds, for which its switch let nobody read."""
+        given = {"engine": self.subject.engine, "name": DATABASE, "table": "t0"}
+        watch = subprocess.Popen(self._words("watch"), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert watch.stdin is not None
+        try:
+            watch.stdin.write(json.dumps(given) + "\n")
+            watch.stdin.flush()
+            done = self.restore(**options)
+            answer, _nothing = watch.communicate("end\n", timeout=60)
+        finally:
+            watch.kill()
+            watch.wait()
+        begin, end = done.result["switched"]
+        # Gaps while the machine was busy loading are not the switch's.
+        gaps = [until - since for since, until in json.loads(answer)["gaps"] if since <= end and until >= begin]
+        if not gaps:
+            raise BenchError(f"nobody read {DATABASE} while it was switched; measure again on a machine with less other work")
+        return done, max(gaps)
 
     def _options(self) -> dict[str, t.Any]:
         return {"engine": self.subject.engine, "name": DATABASE, "dest": f"{FOLDER}/backups"}

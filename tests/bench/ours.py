@@ -67,8 +67,10 @@ class Ansible:
     def words(self, playbook: pathlib.Path, inventory: pathlib.Path, *more: str) -> list[str]:
         return [str(PLAYBOOK), "-i", str(inventory), *more, str(playbook)]
 
-    def play(self, playbook: pathlib.Path, inventory: pathlib.Path, *more: str, cache: str = "cache") -> str:
-        return command(self.words(playbook, inventory, *more), self.remote.deadline, env=self.environment(cache), cwd=ROOT)
+    def play(self, playbook: pathlib.Path, inventory: pathlib.Path, *more: str, cache: str = "cache", collections: str = "") -> str:
+        """Run a playbook, return its output. ``collections``: where to look for them instead of the checkout's own folder."""
+        environment = {**self.environment(cache), **({"ANSIBLE_COLLECTIONS_PATH": collections} if collections else {})}
+        return command(self.words(playbook, inventory, *more), self.remote.deadline, env=environment, cwd=ROOT)
 
     def forget(self, cache: str) -> None:
         """Make the controller one that has not deployed yet."""

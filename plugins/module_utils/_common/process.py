@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import os
 import shutil
 import signal
@@ -21,6 +22,9 @@ from .errors import RunbookError
 
 # Of what a program says on stderr, the end is where the reason is.
 LAST_WORDS = 4000
+# A pipe's size in bytes, so that its two ends rarely wait for each other.
+PIPE = 1 << 20
+_F_SETPIPE_SZ = 1031  # named in fcntl since Python 3.10
 # Where clients live that are not on every service account's PATH.
 _MORE_PLACES = ("/usr/local/bin", "/usr/bin", "/usr/local/sbin", "/usr/sbin")
 
@@ -122,6 +126,11 @@ class Process:
             self._stderr.close()
             reason = error.strerror if isinstance(error, OSError) else error
             raise RunbookError(f"{command.name} could not be started: {reason}") from None
+        for pipe in (self._popen.stdin, self._popen.stdout):
+            if pipe:
+                # Not every system allows it, and each user only so much.
+                with contextlib.suppress(OSError):
+                    fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, PIPE)
 
     @property
     def stdin(self) -> t.BinaryIO:

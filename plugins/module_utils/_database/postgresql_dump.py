@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
-import fcntl
 import functools
 import os
 import shutil
@@ -31,7 +30,6 @@ from .postgresql_settings import adoption, describe, needs, sequences
 
 _TRAILER = b"-- PostgreSQL database dump complete"
 _CHUNK = 1 << 20
-_F_SETPIPE_SZ = 1031  # named in fcntl since Python 3.10
 # A restored database is complete or thrown away, so its commits need not wait for the disk one by one; giving it its owner does.
 _LOADING = "-c synchronous_commit=off"
 
@@ -99,7 +97,6 @@ class PostgreSQLDump:
     def _plain(self, words: t.Sequence[str]) -> t.Iterator[Reader]:
         words = (f"--snapshot={self._snapshot}", *words)
         with self._client.started("pg_dump", *words, database=self._name, stdout=subprocess.PIPE) as process:
-            _widen(process.stdout)
             yield process.stdout
             if process.stdout.read(1):
                 process.kill()
@@ -181,14 +178,7 @@ def _restore(client: Client, name: str, archive: str, section: str, jobs: int) -
 def _play(client: Client, name: str, part: Part, stop: threading.Event) -> None:
     words = ("-X", "-q", "-v", "ON_ERROR_STOP=1", "-o", os.devnull)
     with client.started("psql", *words, database=name, stdin=subprocess.PIPE, options=_LOADING) as psql:
-        _widen(psql.stdin)
         _copy(part, psql.stdin, stop)
-
-
-def _widen(pipe: t.BinaryIO) -> None:
-    """Let a pipe hold a whole chunk, so that its two ends rarely wait for each other. Not every system allows it."""
-    with contextlib.suppress(OSError):
-        fcntl.fcntl(pipe.fileno(), _F_SETPIPE_SZ, _CHUNK)
 
 
 def _copy(part: Part, target: t.BinaryIO, stop: threading.Event) -> None:
