@@ -63,7 +63,7 @@ def test_a_restore(good):
         ({"engine": "oracle"}, "must be one of"),
         ({"engine": "postgresql"}, "it can't be restored with engine: postgresql"),
         ({"name": "/nonexistent/app.db"}, "there is no backup of"),
-        ({"name": None}, "one of the following is required"),
+        ({"name": None}, "give dest and name"),
         ({"dest": None}, "give dest and name"),
         ({"dest": "backups"}, "give an absolute path"),
         ({"target": "app.db"}, "is not an absolute path"),
@@ -75,7 +75,7 @@ def test_a_restore(good):
         ({"keep_previous": "x"}, "is no duration"),
         ({"writer_stop_commands": ["true"]}, "belong together"),
         ({"encryption_identity_file": "/nonexistent/key"}, "can't be read"),
-        ({"encryption_identity": "a", "encryption_identity_file": "/b"}, "mutually exclusive"),
+        ({"encryption_identity": "AGE-SECRET-KEY-1", "encryption_identity_file": "/b"}, "mutually exclusive"),
     ],
 )
 def test_one_line_for_bad_input(good, more, message):
