@@ -53,6 +53,16 @@ attributes:
       - This action does not modify state.
 """
 
+    ACTIONGROUP_DATABASE = r"""
+options: {}
+attributes:
+  action_group:
+    description: Use C(group/runbook.ops.database) in C(module_defaults) to set defaults for this module.
+    support: full
+    membership:
+      - runbook.ops.database
+"""
+
     ACTIONGROUP_RELEASE = r"""
 options: {}
 attributes:

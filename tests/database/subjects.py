@@ -208,6 +208,8 @@ class Redis(Subject):
         self._ask("FLUSHALL")
         commands = "".join(f"SET key:{n} {version}-{hashlib.sha1(b'%d' % n).hexdigest()}\r\n" for n in range(ROWS))
         self._ask("--pipe", stdin=f"{commands}SELECT 3\r\nHSET h a {version} b 2\r\nZADD z 1 x 2 y\r\nXADD s 1-1 k {version}\r\n")
+        # A server that is killed has what it had saved, with or without us.
+        self._ask("SAVE")
 
     def content(self) -> str:
         rows = "".join(self._ask("GET", f"key:{n}") for n in (0, 1, ROWS // 2, ROWS - 1))

@@ -294,7 +294,7 @@ def test_a_switch_killed_anywhere_is_settled(engine, mongo, monkeypatch):
         side, previous = restore_beside(engine, read, settings), engine.side_name(LIVE, "prev0000")
         noted, left = [], [stop]
 
-        def step_or_die(left=left):
+        def step_or_die(left=left):  # pylint: disable=dangerous-default-value
             if left[0] == 0:
                 raise Killed
             left[0] -= 1

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """offsite_copy to a folder and to a real SFTP server, which is started for it."""
 
+# pylint: disable=wildcard-import,unused-wildcard-import
 from __future__ import annotations
 
 import getpass

@@ -33,7 +33,9 @@ ODD = "rb_test_Odd =\"name' $\\1"
 
 def as_postgres(sql: str, database: str = "postgres") -> str:
     command = ["runuser", "-u", "postgres", "--", "psql", "-XqAt", "-v", "ON_ERROR_STOP=1"]
-    done = subprocess.run(command, input=sql.encode(), env={**os.environ, "PGDATABASE": database}, cwd="/", capture_output=True)
+    done = subprocess.run(
+        command, input=sql.encode(), env={**os.environ, "PGDATABASE": database}, cwd="/", capture_output=True, check=False
+    )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().strip()
 
@@ -566,11 +568,11 @@ def test_unwilling_visitors_do_not_keep_a_switch_waiting(engine: PostgreSQL, pai
         command = ["psql", "-XqAt", "-h", "127.0.0.1", "-U", "rb_test_owner", "-d", live, "-c", "SELECT 1"]
         while not stop.is_set():
             started = time.monotonic()
-            done = subprocess.run(command, env={**os.environ, "PGPASSWORD": "x"}, capture_output=True)
+            done = subprocess.run(command, env={**os.environ, "PGPASSWORD": "x"}, capture_output=True, check=False)
             seen.append((started, "" if done.returncode == 0 else done.stderr.decode()))
 
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
-        visitors = [pool.submit(visit) for _ in range(3)]
+        visitors = [pool.submit(visit) for _visitor in range(3)]
         time.sleep(0.5)
         try:
             with held(live):
@@ -646,7 +648,7 @@ if {when!r} == "after":
 """
     with held(live), held(side):
         done = subprocess.run(
-            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.PIPE
+            [sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}, stderr=subprocess.PIPE, check=False
         )
         assert done.returncode == (0 if (victim, when) == ("server", "after") else -9 if victim == "us" else 1), done.stderr.decode()
         state = engine.settle(live, side, previous, "rename", facts)

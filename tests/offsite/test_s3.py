@@ -6,6 +6,7 @@
 Needs rclone, and moto[server] in the interpreter that runs this.
 """
 
+# pylint: disable=wildcard-import,unused-wildcard-import
 from __future__ import annotations
 
 import socket

@@ -82,7 +82,7 @@ def _database(job: Job) -> Tally:
     if gate(process.run([own_python() / "python", TESTBED, "up", "lab1"], job.log)).failed:
         return Tally(failed=1, note="the test host did not start")
     chosen = os.environ.get("TARGET", "").split() or ["tests/database", "tests/unit/plugins/module_utils/_database"]
-    command = [own_python() / "python", TESTBED, "pytest", "lab1", report, *chosen]
+    command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", "lab1", report, *chosen]
     limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 1200
     return junit(report, process.run(command, job.log, seconds=limit))
 

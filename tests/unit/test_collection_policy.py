@@ -176,6 +176,14 @@ def test_a_missing_test_is_noticed(small, file):
     assert file in "\n".join(policy.module_tests(small, "sample"))
 
 
+def test_a_module_that_says_it_does_its_work_every_time_is_not_held_to_idempotence(small):
+    file = small / "plugins/modules/sample.py"
+    file.write_text(file.read_text().replace("_attributes.full\n", "_attributes.full\nattributes:\n  idempotent: {support: none}\n"))
+    target = small / "tests/integration/targets/sample/tasks/main.yml"
+    target.write_text(target.read_text().replace("again is not changed", "again is changed"))
+    complain(policy.module_tests(small, "sample"))
+
+
 def test_an_ignore_entry_without_a_reason_is_noticed(tmp_path):
     write(
         tmp_path,

@@ -73,7 +73,7 @@ def test_where_nobody_is_to_hear_nothing_is_said(web1, variables):
 @pytest.mark.parametrize("plant", ["ln -s /srv/faults/secret {path}", "mkfifo {path}", "cp /srv/faults/readable {path}"])
 def test_what_somebody_planted_under_the_name_is_neither_written_nor_read(web1, plant):
     running = start(seconds=10)
-    path = driver.until(lambda: web1.try_(NAME).stdout.strip(), "the module runs", 30)
+    path = driver.until(lambda: web1.try_(NAME).stdout.strip(), "the module runs", 30)  # pylint: disable=unnecessary-lambda
     record = f"{pathlib.PurePosixPath(path).name}\\nleaked\\n"
     web1(f"mkdir -p /srv/faults && printf '{record}' | tee /srv/faults/secret > /srv/faults/readable && chmod 600 /srv/faults/secret")
     web1(f"runuser -u deploy -- {plant.format(path=path)}")

@@ -43,15 +43,12 @@ class Dump(t.Protocol):
 
     def inventory(self, *, counts: bool, checksums: bool) -> Inventory:
         """Called in a thread of its own while parts are read."""
-        ...
 
     def query(self, text: str) -> str:
         """One value, for the schema's revision."""
-        ...
 
     def check_end(self, part: str, tail: bytes) -> None:
         """Raise ``RunbookError`` unless the last bytes (up to 4 KB) of a part are how a complete dump ends."""
-        ...
 
 
 class Engine(t.Protocol):
@@ -66,47 +63,37 @@ class Engine(t.Protocol):
 
     def server(self) -> Server:
         """Who answers; raises when nobody does or the log-in is refused."""
-        ...
 
     def check_name(self, name: str) -> None:
         """``InvalidInput`` when no database of this engine can have that name."""
-        ...
 
     def exists(self, name: str) -> bool: ...
 
     def tables(self, name: str) -> list[Table]:
         """All tables; raises when there is no such database."""
-        ...
 
     def dump(self, name: str, tables: Selection, jobs: int) -> contextlib.AbstractContextManager[Dump]: ...
 
     def inventory(self, name: str, *, counts: bool, checksums: bool) -> Inventory:
         """Of a database that nobody writes to now."""
-        ...
 
     def refuses(self, made_by: Server) -> str:
         """Why a dump of that server can't be loaded into this one; empty when it can."""
-        ...
 
     def data_folder(self, name: str) -> str:
         """Where the server keeps a database's data, when that is on this host and this log-in may know; else empty."""
-        ...
 
     def side_name(self, live: str, token: str) -> str:
         """A name beside ``live`` for a database that is being restored or was replaced; ``token`` is 8 letters and digits."""
-        ...
 
     def create(self, name: str, settings: t.Mapping[str, t.Any]) -> None:
         """An empty database with a dump's settings, that only this log-in uses; raises when the name is taken."""
-        ...
 
     def load(self, name: str, parts: t.Sequence[Part], settings: t.Mapping[str, t.Any], jobs: int) -> None:
         """Fill an empty database. The first error of the server or of a part ends it, and is raised."""
-        ...
 
     def drop(self, name: str) -> None:
         """Remove a database, whoever uses it; nothing happens when it is not there."""
-        ...
 
     def switch(self, live: str, side: str, previous: str, note: t.Callable[[str, t.Mapping[str, t.Any]], None]) -> None:
         """Give ``live``'s name to ``side`` and keep what had it as ``previous``; ``live`` may be absent.
@@ -114,11 +101,9 @@ class Engine(t.Protocol):
         Nobody writes meanwhile. As few steps as the server allows, atomic where it can be. ``note(step, facts)`` makes a step
         durable in the journal before it is taken, with what ``settle`` needs to finish or undo it.
         """
-        ...
 
     def settle(self, live: str, side: str, previous: str, step: str, facts: t.Mapping[str, t.Any]) -> t.Literal["new", "old"]:
         """After a run that was killed in ``switch``: bring ``live`` to the whole new or the whole old state and say which.
 
         Decided by what the server has, not by the journal alone. Afterwards the side (old) or the previous (new) can be dropped.
         """
-        ...

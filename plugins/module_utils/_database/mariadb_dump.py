@@ -86,7 +86,7 @@ def plan(tables: t.Sequence[Table], jobs: int, ranges: t.Mapping[str, t.Sequence
 
     ``ranges`` has, per table that can be split, ``jobs`` conditions; ``patience`` is how many seconds a server waits for a reader.
     """
-    streams: list[tuple[list[str], list[Run]]] = [([], []) for _ in range(max(1, jobs))]
+    streams: list[tuple[list[str], list[Run]]] = [([], []) for _stream in range(max(1, jobs))]
     whole = [table for table in tables if table.name not in ranges]
     if sum(table.bytes for table in whole) / len(streams) > patience * _WAIT_RATE:
         whole, ranges = list(tables), {}
@@ -96,8 +96,8 @@ def plan(tables: t.Sequence[Table], jobs: int, ranges: t.Mapping[str, t.Sequence
         # A table without rows costs something too.
         loads[least] += table.bytes + 65536
         streams[least][0].append(table.name)
-    for conditions in ranges.values():
-        assert len(conditions) == len(streams)
+    if any(len(conditions) != len(streams) for conditions in ranges.values()):
+        raise ValueError("a table is split into as many ranges as there are streams")
     for name, conditions in ranges.items():
         for (_names, runs), condition in zip(streams, conditions):
             runs.append(Run((name,), condition))

@@ -217,28 +217,40 @@ def _decoded(
 
         feeder = threading.Thread(target=feed, daemon=True)
         feeder.start()
-        try:
-            yield _Hashing(t.cast(Reader, chain[-1].stdout), plain)
-        except BaseException:
+
+        def abandon() -> None:
             for process in chain:
                 process.terminate()
             feeder.join()
+
+        def ended_well() -> None:
+            feeder.join()
+            if failure:
+                raise failure[0]
+            try:
+                for process in chain:
+                    process.finish()
+            except RunbookError as error:
+                raise RunbookError(f"{path} is damaged ({error.message}); use another backup") from None
+            _proof(path, part, plain, stored)
+
+        reader = _Hashing(t.cast(Reader, chain[-1].stdout), plain)
+        try:
+            yield reader
+        except Exception:
+            # Who was given less than there should be chokes on it; that it was less is what has to be told.
+            if reader.ended:
+                ended_well()
+            else:
+                abandon()
             raise
-        unread = chain[-1].stdout.read(1)
-        if unread:
-            for process in chain:
-                process.terminate()
-            feeder.join()
+        except BaseException:
+            abandon()
+            raise
+        if chain[-1].stdout.read(1):
+            abandon()
             raise RunbookError(f"{path} was not read to its end")
-        feeder.join()
-        if failure:
-            raise failure[0]
-        try:
-            for process in chain:
-                process.finish()
-        except RunbookError as error:
-            raise RunbookError(f"{path} is damaged ({error.message}); use another backup") from None
-    _proof(path, part, plain, stored)
+        ended_well()
 
 
 def _proof(path: str, part: StoredPart, plain: _Hash, stored: _Hash) -> None:
@@ -287,10 +299,12 @@ class _Hashing:
 
     def __init__(self, source: Reader, seen: _Hash) -> None:
         self._source, self._seen = source, seen
+        self.ended = False
 
     def read(self, size: int, /) -> bytes:
         data = self._source.read(size)
         self._seen.update(data)
+        self.ended = not data
         return data
 
 

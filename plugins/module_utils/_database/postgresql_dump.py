@@ -82,7 +82,7 @@ class PostgreSQLDump:
         empty = [f"--exclude-table-data={one.quoted}" for one in self._relations if one.name in self._left_out]
         if jobs < 2 or len(tables) < 2:
             return [Part("data", functools.partial(self._plain, tuple(empty)))]
-        groups: list[list[Relation]] = [[] for _ in range(min(2 * jobs, len(tables)))]
+        groups: list[list[Relation]] = [[] for _group in range(min(2 * jobs, len(tables)))]
         for table in sorted(tables, key=lambda one: -one.bytes):
             min(groups, key=lambda group: sum(one.bytes for one in group) + len(group)).append(table)
         elsewhere = [one for group in groups[1:] for one in group]

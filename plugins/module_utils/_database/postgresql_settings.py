@@ -112,7 +112,7 @@ def adoption(name: str, settings: t.Mapping[str, t.Any]) -> list[str]:
     for role, assignments in settings.get("config") or []:
         subject = f"ROLE {identifier(role)} IN DATABASE {database}" if role else f"DATABASE {database}"
         for assignment in assignments:
-            key, _, value = assignment.partition("=")
+            key, _equals, value = assignment.partition("=")
             parameter = ".".join(identifier(word) for word in key.split("."))
             statements.append(f"ALTER {subject} SET {parameter} TO {_value(key, value)}")
     if "comment" in settings:

@@ -74,7 +74,17 @@ class _Restore:
         previous = engine.side_name(request.target, time.strftime("%m%d%H%M", time.gmtime())) if request.mode == "swap" else ""
         if previous and engine.exists(previous):
             previous = engine.side_name(request.target, secrets.token_hex(4))
-        self.entry = Entry(engine.kind, request.where, request.target, side, previous, request.backup.id, "loading", began=clock.now())
+        self.entry = Entry(
+            engine.kind,
+            request.where,
+            request.target,
+            side,
+            previous,
+            request.backup.id,
+            "loading",
+            keep_until=time.time() + request.keep_previous,
+            began=clock.now(),
+        )
 
     def scratch(self) -> dict[str, t.Any]:
         self._fill(self.entry.side)
@@ -280,8 +290,11 @@ def settle(engine: Engine, journal: Journal, writers: Writers) -> tuple[str, Ent
         return f"{what} was undone: its side database was dropped, {entry.live} is as it was before", None
     engine.drop(entry.side)
     kept = journal.kept()
-    if engine.exists(entry.previous):
-        kept.append(Kept(entry.previous, entry.keep_until or time.time() + 7 * 86400))
+    if entry.keep_until > time.time():
+        if engine.exists(entry.previous):
+            kept.append(Kept(entry.previous, entry.keep_until))
+    else:
+        engine.drop(entry.previous)
     journal.close(kept)
     return f"{what} was finished: it had been switched already", entry
 

@@ -17,7 +17,7 @@ from .shell import ROOT, TestbedError, run
 
 PLACE = "/srv/runbook-tests"
 BASE = f"{PLACE}/ansible_collections/runbook/ops"
-_TREE = ("plugins", "tests/database", "tests/faults", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
+_TREE = ("plugins", "tests/database", "tests/faults", "tests/fixtures", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
 # What the tests may be told.
 _SETTINGS = ("RUNBOOK_SOAK", "RUNBOOK_SEED")
 

@@ -204,7 +204,7 @@ def test_a_dump_is_one_moment_while_writers_write(engine, tmp_path, monkeypatch,
     with contextlib.closing(sqlite3.connect(path)) as db:
         db.execute(f"PRAGMA journal_mode = {mode}")
         db.execute("CREATE TABLE a (id INTEGER PRIMARY KEY, n INTEGER, pad TEXT)")
-        db.executemany("INSERT INTO a (n, pad) VALUES (100, ?)", [("x" * 500,) for _ in range(4000)])
+        db.executemany("INSERT INTO a (n, pad) VALUES (100, ?)", [("x" * 500,) for _row in range(4000)])
         db.execute("CREATE TABLE moved (n INTEGER)")
         db.commit()
     script = textwrap.dedent(
@@ -221,7 +221,7 @@ def test_a_dump_is_one_moment_while_writers_write(engine, tmp_path, monkeypatch,
             time.sleep(0.002)
         """
     )
-    writers = [subprocess.Popen([sys.executable, "-c", script, path]) for _ in range(2)]
+    writers = [subprocess.Popen([sys.executable, "-c", script, path]) for _writer in range(2)]
     try:
         time.sleep(0.3)
         for number in range(3):

@@ -169,7 +169,7 @@ def test_what_is_restored_differently_never_goes_live(site):
         lambda path: open(f"{path}/more", "w").close(),
         lambda path: os.truncate(f"{path}/sub/b", 0),
         lambda path: os.chmod(f"{path}/sub", 0o700),
-        lambda path: shutil.rmtree(path),
+        shutil.rmtree,
     ):
         site.spoil = spoil
         with pytest.raises(RunbookError, match="is not what it lists|has no"):
