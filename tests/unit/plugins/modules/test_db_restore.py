@@ -140,8 +140,6 @@ def test_a_backup_of_format_1_is_restored_for_ever(tmp_path):
     shutil.copytree(FORMAT_1 / "sqlite", tmp_path / "backups")
     (sidecar,) = (tmp_path / "backups").glob("*/*.json")
     target = str(tmp_path / "app.db")
-    status, restored = run(
-        db_restore, engine="sqlite", src=str(sidecar), target=target, mode="scratch", state_dir=str(tmp_path / "state")
-    )
+    status, restored = run(db_restore, engine="sqlite", src=str(sidecar), target=target, mode="scratch", state_dir=str(tmp_path / "state"))
     assert (status, restored.get("msg"), restored["rows"]) == (0, None, 50)
     assert query(target, "SELECT note FROM parent JOIN some USING (id) ORDER BY id")[-1] == ("1 سلام 🙂 49",)
