@@ -28,7 +28,7 @@ from runner.venvs import Missing
 # The order is that of starting: what takes longest, or lets others start, comes first.
 _ORDER = [
     "testbed", "ruff", "yamllint", "mypy", "changelog", "units", "molecule", "database", "sanity", "integration", "docs",
-    "units-target", "units-newest", "demo", "ansible-lint", "galaxy", "sanity-newest", "soak",
+    "units-target", "units-newest", "offsite", "demo", "ansible-lint", "galaxy", "sanity-newest", "soak",
 ]  # fmt: skip
 _ALL = {stage.name: stage for stage in [*lint.STAGES, *ansible_test.STAGES, *trials.STAGES]}
 STAGES = [_ALL[name] for name in _ORDER]

@@ -205,6 +205,8 @@ class Redis(Subject):
         return text
 
     def make(self, version: int) -> None:
+        # Nobody else is going to ask for a dump in these five seconds.
+        self._ask("CONFIG", "SET", "repl-diskless-sync-delay", "0")
         self._ask("FLUSHALL")
         commands = "".join(f"SET key:{n} {version}-{hashlib.sha1(b'%d' % n).hexdigest()}\r\n" for n in range(ROWS))
         self._ask("--pipe", stdin=f"{commands}SELECT 3\r\nHSET h a {version} b 2\r\nZADD z 1 x 2 y\r\nXADD s 1-1 k {version}\r\n")

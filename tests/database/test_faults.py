@@ -27,7 +27,7 @@ from subjects import SUBJECTS, Subject, sh
 
 BESIDE = pathlib.Path(__file__).with_name("beside.py")
 SEED = int(os.environ.get("RUNBOOK_SEED", "1"))
-ROUNDS = 60 if os.environ.get("RUNBOOK_SOAK") else 4
+ROUNDS = 60 if os.environ.get("RUNBOOK_SOAK") else 3
 
 
 class Place:
@@ -282,9 +282,8 @@ def test_encrypted_backups(place: Place) -> None:
     place.subject.make(2)
     assert "encryption_identity" in place.fails("db_restore")
     wrong = sh("age-keygen").splitlines()[-1]
-    assert "damaged" in place.fails("db_restore", encryption_identity=wrong) or "identity" in place.fails(
-        "db_restore", encryption_identity=wrong
-    )
+    assert "was encrypted for other keys" in place.fails("db_restore", encryption_identity=wrong)
+    assert "is no secret key" in place.fails("db_restore", encryption_identity="AGE-SECRET-KEY-1XX")
     place.run("db_restore", encryption_identity=secret)
     assert place.subject.content() == before
     assert secret not in json.dumps([path.read_text() for path in (place.root / "state").rglob("*") if path.is_file()])

@@ -406,4 +406,7 @@ def test_names_and_questions(engine, mongo):
             mongodb_client.rows(login, LIVE, bad, 5)
     with engine.dump(LIVE, ALL, 1) as dump:
         assert dump.query('{"find": "orders", "sort": {"n": -1}, "limit": 1, "projection": {"n": 1}}') == "4999"
+        for bad in ('{"drop": "orders"}', "nonsense", '{"find": "orders", "filter": {"_id": {"$oid": "x"}}}'):
+            with pytest.raises(InvalidInput):
+                dump.query(bad)
     assert mongodb_collections.prefix_of("a/rb_abcd1234") == "rb_abcd1234."

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """offsite_copy to S3, as moto serves it: multipart uploads, ETags that are no checksums and all.
 
-Needs rclone, and moto[server] in the interpreter that runs this.
+The stage "offsite" runs it: with tests/requirements-offsite.txt, moto[server] in the interpreter and rclone beside it.
 """
 
 # pylint: disable=wildcard-import,unused-wildcard-import

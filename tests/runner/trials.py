@@ -53,6 +53,11 @@ def _units_target(job: Job) -> Tally:
     return tally + job.pytest(bin_folder, *folders, env={"PYTHONPATH": f"{borrowed}{os.pathsep}{COLLECTIONS}"})
 
 
+def _offsite(job: Job) -> Tally:
+    path = os.pathsep.join([str(COLLECTIONS), str(TESTS)])
+    return job.pytest(job.venv("offsite", *OLDEST), TESTS / "offsite", env={"PYTHONPATH": path})
+
+
 def _demo(job: Job) -> Tally:
     if not DEMO.is_file():
         raise Skip("no inventories/demo/demo.py yet")
@@ -83,7 +88,7 @@ def _database(job: Job) -> Tally:
         return Tally(failed=1, note="the test host did not start")
     chosen = os.environ.get("TARGET", "").split() or ["tests/database", "tests/unit/plugins/module_utils/_database"]
     command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", "lab1", report, *chosen]
-    limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 1200
+    limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 2000
     return junit(report, process.run(command, job.log, seconds=limit))
 
 
@@ -159,6 +164,7 @@ STAGES = [
     Stage("units", "unit tests, ansible-core 2.19", _units),
     Stage("units-target", "unit tests of modules, Python 3.9", _units_target),
     Stage("units-newest", "unit tests, newest ansible-core", _units_newest),
+    Stage("offsite", "copies of backups in S3, as moto serves it", _offsite),
     Stage("demo", "make demo, twice", _demo),
     Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
     Stage("database", "engines, backups and restores on real servers", _database, after=("testbed",), uses=("lab",)),

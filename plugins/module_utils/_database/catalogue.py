@@ -75,7 +75,7 @@ class Entry:
             raise
         except RunbookError as error:
             # What another key may open is not damaged.
-            self.state = "unknown" if "no identity matched" in error.message else "bad"
+            self.state = "unknown" if isinstance(error, parts.WrongKey) else "bad"
             self.trouble = error.message
         except OSError as error:
             # A disk that does not answer now proves nothing against the backup.

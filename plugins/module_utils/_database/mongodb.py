@@ -125,8 +125,9 @@ class MongoDB:
             for part in parts:
                 if part.name.endswith(".metadata.json"):
                     with part.open() as reader:
-                        facts = client.from_json(_all(reader).decode())
-                    found[part.name[: -len(".metadata.json")]] = facts
+                        data = _all(reader)
+                    # Only now is it known to be what was written.
+                    found[part.name[: -len(".metadata.json")]] = client.from_json(data.decode())
             for facts in found.values():
                 if facts["type"] != "view":
                     make(mongo, name, facts)
@@ -251,7 +252,7 @@ class _CollectionsDump:
     def query(self, text: str) -> str:
         """A command that reads, as JSON, for example ``{"find": "migrations", "sort": {"_id": -1}, "limit": 1}``: its first value."""
         with client.one_line(self._where):
-            answer = self._database.command(client.at_moment(client.from_json(text), self._moment))
+            answer = self._database.command(client.at_moment(client.reading_command(text), self._moment))
         found = answer["cursor"]["firstBatch"] if "cursor" in answer else [answer]
         return str(next((value for key, value in found[0].items() if key != "_id"), "")) if found else ""
 

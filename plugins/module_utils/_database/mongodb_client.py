@@ -18,6 +18,7 @@ from .model import Login
 
 try:
     import bson.codec_options
+    import bson.errors
     import bson.int64
     import bson.json_util
     import pymongo
@@ -144,20 +145,32 @@ def to_json(value: t.Any) -> str:
 
 
 def from_json(text: str) -> t.Any:
-    return bson.json_util.loads(text, json_options=bson.json_util.JSONOptions(document_class=dict))
-
-
-def rows(login: Login, database: str, text: str, timeout: float) -> list[dict[str, str | None]]:
-    """What a reading command answers, given as JSON, for example ``{"count": "jobs", "query": {"state": "stuck"}}``."""
+    """A document of extended JSON; ``InvalidInput`` when it is none."""
     try:
-        command = json.loads(text)
-        name = next(iter(command))
+        found = bson.json_util.loads(text, json_options=bson.json_util.JSONOptions(document_class=dict))
+    except (TypeError, ValueError, bson.errors.BSONError) as error:
+        raise InvalidInput(f"{text[:60]!r} is no JSON document as MongoDB reads it: {error}") from None
+    if not isinstance(found, dict):
+        raise InvalidInput(f"{text[:60]!r} is no JSON document; write it as {{...}}")
+    return found
+
+
+def reading_command(text: str) -> dict[str, t.Any]:
+    """A command, given as JSON, that changes nothing; ``InvalidInput`` when it is something else."""
+    try:
+        name = next(iter(json.loads(text)))
     except (ValueError, TypeError, StopIteration):
         raise InvalidInput(f"the MongoDB command {text!r} is not a JSON object") from None
     if name not in _READING or any(word in text for word in ('"$out"', '"$merge"', '"$function"', '"$where"')):
         raise InvalidInput(f"the MongoDB command {name!r} is refused: only those that read are allowed ({', '.join(sorted(_READING))})")
+    return t.cast("dict[str, t.Any]", from_json(text))
+
+
+def rows(login: Login, database: str, text: str, timeout: float) -> list[dict[str, str | None]]:
+    """What a reading command answers, given as JSON, for example ``{"count": "jobs", "query": {"state": "stuck"}}``."""
+    command = reading_command(text)
     with connect(login) as client, one_line(login.where):
-        answer = client[database or "admin"].command(from_json(text), maxTimeMS=int(timeout * 1000))
+        answer = client[database or "admin"].command(command, maxTimeMS=int(timeout * 1000))
     if "cursor" in answer:
         found = answer["cursor"]["firstBatch"]
     elif "values" in answer:
