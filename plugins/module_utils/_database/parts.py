@@ -235,6 +235,10 @@ def _decoded(
                 for process in chain:
                     process.finish()
             except RunbookError as error:
+                if "no identity matched" in error.message:
+                    raise WrongKey(f"{path} was encrypted for other keys than encryption_identity; give one of those") from None
+                if "age: error: reading " in error.message:
+                    raise InvalidInput(f"the encryption_identity is no secret key of age or OpenSSH: {error.message}") from None
                 raise RunbookError(f"{path} is damaged ({error.message}); use another backup") from None
             _proof(path, part, plain, stored)
 
@@ -254,23 +258,7 @@ def _decoded(
         if chain[-1].stdout.read(1):
             abandon()
             raise RunbookError(f"{path} was not read to its end")
-<<<<<<< HEAD
         ended_well()
-=======
-        feeder.join()
-        if failure:
-            raise failure[0]
-        try:
-            for process in chain:
-                process.finish()
-        except RunbookError as error:
-            if "no identity matched" in error.message:
-                raise WrongKey(f"{path} was encrypted for other keys than encryption_identity; give one of those") from None
-            if "age: error: reading " in error.message:
-                raise InvalidInput(f"the encryption_identity is no secret key of age or OpenSSH: {error.message}") from None
-            raise RunbookError(f"{path} is damaged ({error.message}); use another backup") from None
-    _proof(path, part, plain, stored)
->>>>>>> targets
 
 
 def _proof(path: str, part: StoredPart, plain: _Hash, stored: _Hash) -> None:
