@@ -12,12 +12,14 @@ import typing as t
 
 from bed import hosts
 from bed.engine import engine
-from bed.inside import BASE, PLACE, copy_tree
+from bed.inside import COLLECTION, copy_tree
 from race import BenchError, Lane
 
 HOST = "lab1"
 DATABASE = "bench"
 FOLDER = "/srv/bench-databases"
+# The code; not where tests have theirs, since somebody may run them meanwhile.
+TREE = "/srv/bench-tree"
 # 2.6 million rows in six tables, about half a gigabyte of dump; ``scale`` multiplies them.
 _ROWS = 430_000
 
@@ -101,15 +103,25 @@ class Beside:
         self._user = "postgres" if subject is POSTGRESQL else "root"
 
     def prepare(self, scale: float = 1.0) -> None:
-        copy_tree(HOST)
+        copy_tree(HOST, TREE)
         self.root(f"install -d -m 0750 -o {self._user} {FOLDER}; {self.subject.make(scale)}")
 
     def root(self, script: str) -> None:
         subprocess.run([*self._exec, "bash", "-euc", script], check=True, stdout=subprocess.DEVNULL, timeout=600)
 
     def _words(self, what: str) -> list[str]:
-        environment = ["env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={PLACE}", f"HOME={FOLDER}"]
-        return [*self._exec, "runuser", "-u", self._user, "--", *environment, "python3", f"{BASE}/tests/database/beside.py", what]
+        environment = ["env", "PYTHONDONTWRITEBYTECODE=1", f"PYTHONPATH={TREE}", f"HOME={FOLDER}"]
+        return [
+            *self._exec,
+            "runuser",
+            "-u",
+            self._user,
+            "--",
+            *environment,
+            "python3",
+            f"{TREE}/{COLLECTION}/tests/database/beside.py",
+            what,
+        ]
 
     def run(self, what: str, given: t.Any) -> Measured:
         """Run one use case or script on the host and say what it took there."""
@@ -152,7 +164,7 @@ class Beside:
         self.root(f"rm -rf {FOLDER}/backups")
 
     def tidy(self) -> None:
-        self.root(f"rm -rf {FOLDER}")
+        self.root(f"rm -rf {FOLDER} {TREE}")
         drop = f"DROP DATABASE IF EXISTS {DATABASE}"
         if self._user == "root":
             self.root(f"mariadb -e '{drop}; {drop}_plain; {drop}_scratch'")

@@ -22,6 +22,7 @@ from .._common.process import Process
 from . import mariadb_objects as objects
 from .engine import Part, Reader
 from .mariadb_client import Client, Session, SqlError, identifier, literal
+from .mariadb_keys import deferred
 from .model import Inventory, Server, Table, TableFacts
 
 # A table smaller than this is not worth several streams.
@@ -254,8 +255,11 @@ class MariaDBDump:
         return found
 
     def _start(self, stack: contextlib.ExitStack, streams: list[list[Run]]) -> list[Part]:
-        before, after = objects.structure(self._definitions), objects.late_objects(self._definitions)
         single = len(streams) < 2
+        # Not of a table that several streams share: they end at different times.
+        whole = {name for runs in streams for run in runs if not run.where for name in run.tables}
+        definitions, keys = deferred(self._definitions, whole)
+        before, after = objects.structure(definitions), objects.late_objects(definitions)
         opened = []
         for index, runs in enumerate(streams or [[]], 1):
             processes = []
@@ -267,7 +271,8 @@ class MariaDBDump:
                 stack.callback(process.kill)
                 processes.append(process)
             name = "data" if single else f"data{index}"
-            opened.append((name, Stream(name, before if single else "", processes, after if single else "")))
+            indexes = "\n".join([objects.DEFINING, *(f"{keys[one]};" for run in runs for one in run.tables if one in keys), ""])
+            opened.append((name, Stream(name, before if single else "", processes, indexes + (after if single else ""))))
         for _name, stream in opened:
             stream.begin()
         if not single:

@@ -25,6 +25,8 @@ _LATE: tuple[Kind, ...] = ("routine", "view", "trigger", "event")
 _STATE = re.compile(r"(\bON COMPLETION (?:NOT )?PRESERVE )(ENABLE|DISABLE ON SLAVE|DISABLE ON REPLICA|DISABLE)\b")
 _AUTO_INCREMENT = re.compile(r"^(\).*?) AUTO_INCREMENT=\d+", re.MULTILINE)
 _DELIMITER = "$runbook$"
+# Before tables are made or altered: the server's own mode may refuse definitions that are there.
+DEFINING = "SET NAMES utf8mb4;\nSET SESSION foreign_key_checks=0, sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00';"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -252,7 +254,7 @@ def _account(definer: str) -> str:
 
 def structure(definitions: t.Iterable[Definition]) -> str:
     """SQL that creates sequences and tables."""
-    lines = ["SET NAMES utf8mb4;", "SET SESSION foreign_key_checks=0, sql_mode='NO_AUTO_VALUE_ON_ZERO', time_zone='+00:00';"]
+    lines = [DEFINING]
     for definition in definitions:
         if definition.kind in ("sequence", "table"):
             lines += [f"{statement};" for statement in definition.statements(replace=False)]

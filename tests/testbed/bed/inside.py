@@ -16,21 +16,29 @@ from .hosts import named
 from .shell import ROOT, TestbedError, run
 
 PLACE = "/srv/runbook-tests"
+<<<<<<< HEAD
 BASE = f"{PLACE}/ansible_collections/runbook/ops"
 _TREE = ("plugins", "tests/database", "tests/faults", "tests/fixtures", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
+=======
+# Of the collection, below such a place.
+COLLECTION = "ansible_collections/runbook/ops"
+BASE = f"{PLACE}/{COLLECTION}"
+_TREE = ("plugins", "tests/database", "tests/faults", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
+>>>>>>> speed
 # What the tests may be told.
 _SETTINGS = ("RUNBOOK_SOAK", "RUNBOOK_SEED")
 
 
-def copy_tree(host: str) -> list[str]:
+def copy_tree(host: str, place: str = PLACE) -> list[str]:
     """Copy what the tests need to the host; the words that run a command there."""
+    base = f"{place}/{COLLECTION}"
     container = engine()
     (chosen,) = named([host])
     inside = [*container.words, "exec", "--interactive", chosen.container]
-    run([*inside, "sh", "-c", f"rm -rf {PLACE} && mkdir -p {BASE}"])
+    run([*inside, "sh", "-c", f"rm -rf {place} && mkdir -p {base}"])
     names = [name for name in _TREE if (ROOT / name).exists()]
     tar = subprocess.Popen(["tar", "-C", ROOT, "--exclude=__pycache__", "-cf", "-", *names], stdout=subprocess.PIPE)
-    unpacked = subprocess.run([*inside, "tar", "-C", BASE, "--no-same-owner", "-xf", "-"], stdin=tar.stdout, check=False)
+    unpacked = subprocess.run([*inside, "tar", "-C", base, "--no-same-owner", "-xf", "-"], stdin=tar.stdout, check=False)
     if tar.wait() != 0 or unpacked.returncode != 0:
         raise TestbedError(f"the tree could not be copied to {host}")
     return inside
