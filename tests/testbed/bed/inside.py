@@ -16,15 +16,10 @@ from .hosts import named
 from .shell import ROOT, TestbedError, run
 
 PLACE = "/srv/runbook-tests"
-<<<<<<< HEAD
-BASE = f"{PLACE}/ansible_collections/runbook/ops"
-_TREE = ("plugins", "tests/database", "tests/faults", "tests/fixtures", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
-=======
 # Of the collection, below such a place.
 COLLECTION = "ansible_collections/runbook/ops"
 BASE = f"{PLACE}/{COLLECTION}"
-_TREE = ("plugins", "tests/database", "tests/faults", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
->>>>>>> speed
+_TREE = ("plugins", "tests/database", "tests/faults", "tests/fixtures", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
 # What the tests may be told.
 _SETTINGS = ("RUNBOOK_SOAK", "RUNBOOK_SEED")
 
