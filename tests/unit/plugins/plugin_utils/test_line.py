@@ -19,6 +19,7 @@ HOST = {"ansible_python_interpreter": sys.executable}
 SSH = """#!/bin/sh
 echo connected >> "{folder}/connections"
 [ -e "{folder}/refuse" ] && {{ echo "ssh: no route to host" >&2; exit 255; }}
+[ -e "{folder}/hang" ] && {{ sleep 1; exit 255; }}
 for word; do command=$word; done
 exec /bin/sh -c "$command"
 """
@@ -150,6 +151,16 @@ def test_a_host_that_can_not_be_reached_is_asked_in_the_ordinary_way(ssh, tmp_pa
     assert ask_agent(action, info(tmp_path), HOST, stays=stays)["releases"] == []
     assert ask_agent(action, info(tmp_path), HOST, stays=stays)["releases"] == []
     assert action.executed == 2 and connections(ssh) == 1
+
+
+def test_what_is_for_once_is_not_asked_again_untold(ssh, tmp_path):
+    ssh.with_name("hang").touch()
+    action = Action(ssh)
+    connect_ahead(action, HOST)
+    with pytest.raises(AnsibleConnectionFailure):
+        ask_agent(action, info(tmp_path), HOST, stays=True, once=True)
+    assert not action.executed
+    assert ask_agent(action, info(tmp_path), HOST, stays=True)["releases"] == []
 
 
 def test_a_connection_that_breaks_under_a_request_is_not_a_success_nor_asked_again(ssh, tmp_path):
