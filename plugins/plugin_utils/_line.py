@@ -157,6 +157,12 @@ class Line:
         try:
             if time.time() - os.stat(self._used).st_mtime > FRESH:
                 return False
+        except OSError:
+            return False
+        return self._held()
+
+    def _held(self) -> bool:
+        try:
             os.close(os.open(self._in, os.O_WRONLY | os.O_NONBLOCK))  # refused where nobody reads
         except OSError:
             return False
@@ -199,7 +205,9 @@ class Line:
                     self._write(words)
                     asked = True
                 while True:
-                    select.select([out], [], [])
+                    # An ssh that ended just before the FIFO was opened is not seen to end there.
+                    if not select.select([out], [], [], 1)[0] and self._held():
+                        continue
                     data = os.read(out, 1 << 16)
                     if not data:
                         raise BrokenPipeError
@@ -215,7 +223,7 @@ class Line:
                     if greeted and not asked:
                         self._write(words)
                         asked = True
-            except BrokenPipeError:
+            except (BrokenPipeError, BlockingIOError):
                 pass
         if not greeted and not (asked and once):  # what was asked, if anything, may be asked again
             display.vvv(f"no line to the agent: {self._said()}", host=self._host)
@@ -223,7 +231,10 @@ class Line:
         raise AnsibleConnectionFailure(f"the connection broke while the host was at work ({self._said()}); run the same command again")
 
     def _write(self, words: bytes) -> None:
-        fd = os.open(self._in, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fd = os.open(self._in, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:  # nobody reads
+            raise BrokenPipeError from error
         try:
             os.set_blocking(fd, True)
             left = memoryview(words)

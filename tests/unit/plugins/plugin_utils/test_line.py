@@ -153,6 +153,29 @@ def test_a_host_that_can_not_be_reached_is_asked_in_the_ordinary_way(ssh, tmp_pa
     assert action.executed == 2 and connections(ssh) == 1
 
 
+@pytest.mark.parametrize("greeted", [True, False])
+def test_an_ssh_that_ends_as_it_is_asked_keeps_nobody_waiting(ssh, tmp_path, monkeypatch, greeted):
+    action = Action(ssh)
+    connect_ahead(action, HOST)
+    ask_agent(action, info(tmp_path), HOST)
+    line = _line.line_to(action, sys.executable, _agent_call._standing_program)
+    line._write(b"leave\n")
+    while line._alive():
+        time.sleep(0.01)
+    (mark,) = (tmp_path / "run").glob("line-*/greeted")
+    if not greeted:
+        mark.unlink()
+    answers = [True]  # it was there a moment ago
+    alive = line._alive
+    monkeypatch.setattr(line, "_alive", lambda: answers.pop() if answers else alive())
+    call = {"request": info(tmp_path), "check_mode": False, "diff": False, "progress": ""}
+    if greeted:
+        with pytest.raises(AnsibleConnectionFailure):
+            line.ask(call, repeatable=True, last=False)
+    else:
+        assert line.ask(call, repeatable=True, last=False, once=True) is None
+
+
 def test_what_is_for_once_is_not_asked_again_untold(ssh, tmp_path):
     ssh.with_name("hang").touch()
     action = Action(ssh)
