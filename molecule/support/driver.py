@@ -61,11 +61,12 @@ class Run:
         return " ".join(str(found[-1].get("msg", "")).split())
 
     def commands(self, address: str) -> int:
-        """How many commands were sent to the host at this address; the run needs ``-vvv``.
+        """How many commands and requests were sent to the host at this address; the run needs ``-vvv``.
 
-        Every execution of a module, upload or shell command on a host is one start of ssh, which this verbosity logs.
+        Every execution of a module, upload or shell command on a host is one start of ssh, which this verbosity logs, as it does requests
+        to an agent that is there already.
         """
-        return len(re.findall(rf"^<{re.escape(address)}> SSH: EXEC ", self.output, re.MULTILINE))
+        return len(re.findall(rf"^<{re.escape(address)}> (?:SSH: EXEC|AGENT: ASK) ", self.output, re.MULTILINE))
 
     def reported(self, host: str) -> str:
         """What the last debug task told about a host."""

@@ -17,7 +17,7 @@ from ansible.plugins.action import ActionBase
 # Not used here: a deploy probes after staging. What that takes to import, a tenth of a round trip's patience, is imported while the
 # connection is being made, once for all hosts.
 from ansible_collections.runbook.ops.plugins.action import http_probe as _http_probe  # noqa: F401
-from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
@@ -25,7 +25,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan im
 from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
 from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve_source
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
-from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation
+from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation, Lost
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
 from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_watched, speaker
@@ -59,6 +59,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         self._vars = task_vars or {}
         try:
             options = TaskOptions(self._task.args, STAGE, on_host=["path"]).values
+            if options["swap"] and (options["remote_src"] or not options["lock_owner"]):
+                raise InvalidInput("swap needs lock_owner and a source on the controller; use the module release_swap otherwise")
             if options["remote_src"]:
                 return self._module()
             result.update(self._stage(options))
@@ -103,13 +105,25 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             check_mode=self._task.check_mode,
             diff=self._task.diff,
             last=memory.recall(),
+            swap=options["reason"] if options["swap"] else None,
         )
-        result = talk.run()
+        try:
+            result = talk.run()
+        except AnsibleConnectionFailure as error:
+            if not talk.may_be_current:
+                raise
+            return {"unreachable": True, "msg": str(error), "may_be_current": True}
+        except _HostSaidNo as no:
+            if talk.may_be_current:
+                no.result["may_be_current"] = True
+            raise
         if not self._task.check_mode:
             memory.keep(walked.manifest)
         result["notes"].extend(source.warnings)
         if walked.hidden:
             result["notes"].append(f"{walked.hidden} names of the source are hidden by shared paths and were not staged")
+        if result.get("swap", {}).get("failed"):
+            result.update(failed=True, msg=result["swap"]["msg"])
         return result
 
     def _find(self, src: str) -> str:
@@ -128,10 +142,15 @@ class _Host:
         self.say = speaker(action, action._vars)
         self._python = self._folder = ""
 
-    def ask(self, message: str) -> dict[str, t.Any]:
-        reply = ask_agent(self._action, message, self._action._vars, stays=True)
+    def ask(self, message: str, once: bool = False) -> dict[str, t.Any]:
+        try:
+            reply = ask_agent(self._action, message, self._action._vars, stays=True, once=once)
+        except AnsibleConnectionFailure as error:
+            raise Lost(error) from error
         if reply.get("failed") or reply.get("unreachable"):
-            raise _HostSaidNo(reply)
+            said_no = _HostSaidNo(reply)
+            # A process that ended before it could answer has an exit status.
+            raise Lost(said_no) if "rc" in reply or reply.get("unreachable") else said_no
         return reply
 
     def prepare(self, python: str, folder: str, receive_file: t.Callable[[str], object]) -> None:

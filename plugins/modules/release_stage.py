@@ -142,6 +142,17 @@ options:
       - Whether to take the lock away from another owner.
     type: bool
     default: false
+  swap:
+    description:
+      - Whether to make the release current too, as M(runbook.ops.release_swap) would, in the call that finds it complete. That is one
+        round trip less where nothing has to happen in between and no other host has to be waited for.
+      - Needs O(lock_owner) and a source on the controller. Does nothing in check mode.
+    type: bool
+    default: false
+  reason:
+    description:
+      - Why, for the history, with O(swap).
+    type: str
 seealso:
   - module: runbook.ops.release_swap
   - module: runbook.ops.release_source
@@ -220,6 +231,14 @@ changes:
   description: How many paths are C(added), C(changed) and C(removed) against the current release.
   returned: when something was or would be staged
   type: dict
+swap:
+  description: What M(runbook.ops.release_swap) returns. The task fails when the swap did; the release is staged all the same.
+  returned: with O(swap), when the release is staged
+  type: dict
+may_be_current:
+  description: Whether the host could not say if O(swap) was made, because the connection broke or its process was killed.
+  returned: failure, when that is so
+  type: bool
 notes:
   description: What else the operator should know, a sentence each.
   returned: success

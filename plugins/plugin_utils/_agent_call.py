@@ -47,17 +47,19 @@ from {base}._release.agent import {door}
 
 
 def ask_agent(
-    action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], *, stays: bool = False, last: bool = False
+    action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], *, stays: bool = False, last: bool = False, once: bool = False
 ) -> dict[str, t.Any]:
     """The agent's answer to a request that ``pack`` made, as a module's result. Says meanwhile how far long work is.
 
     ``stays``: more requests are going to follow, so a line to the agent is opened for them if there is none; only for requests
-    that may be asked twice. ``last``: none is going to follow."""
+    that may be asked twice. ``last``: none is going to follow. ``once``: the caller wants to know before it is asked twice."""
     with watching(action, speaker(action, task_vars)) as path:
-        return _ask(action, request, task_vars, path, stays, last)
+        return _ask(action, request, task_vars, path, stays, last, once)
 
 
-def _ask(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], path: str, stays: bool, last: bool) -> dict[str, t.Any]:
+def _ask(
+    action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], path: str, stays: bool, last: bool, once: bool
+) -> dict[str, t.Any]:
     python = _python(action, task_vars)
     if not python:
         answer = execute_telling(action, MODULE, {"request": request}, task_vars, path)
@@ -66,7 +68,7 @@ def _ask(action: ActionBase, request: str, task_vars: t.Mapping[str, t.Any], pat
     call = {"request": request, "check_mode": action._task.check_mode, "diff": action._task.diff, "progress": path}
     line = line_to(action, python, _standing_program)
     if line and (not stays or line.open()):
-        reply = line.ask(call, repeatable=stays, last=last)
+        reply = line.ask(call, repeatable=stays, last=last, once=once)
         if reply is not None:
             return reply
     carried = base64.b64encode(zlib.compress(_sources().encode(), 6)).decode()

@@ -23,17 +23,26 @@ ROUNDS = 4
 GUESSED = 200
 
 
-class Host(t.Protocol):
-    """What the conversation needs of a host: messages answered by the module, and a way for bytes."""
+class Lost(Exception):
+    """What has become of a message is not known: the connection broke, or the host's process was killed."""
 
-    def ask(self, message: str) -> dict[str, t.Any]: ...
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Host(t.Protocol):
+    """What the conversation needs of a host: messages answered by the module (or ``Lost``), and a way for bytes. A message that is for
+    ``once`` is not sent again by the host itself."""
+
+    def ask(self, message: str, once: bool = False) -> dict[str, t.Any]: ...
     def prepare(self, python: str, folder: str, receive_file: t.Callable[[str], object]) -> None: ...
     def put(self, upload: bytes) -> None: ...
     def say(self, line: str) -> None: ...
 
 
 class Conversation:
-    """Stages one release on one host."""
+    """Stages one release on one host. ``swap``, the reason: and makes it current in the same message."""
 
     def __init__(
         self,
@@ -47,24 +56,46 @@ class Conversation:
         check_mode: bool,
         diff: bool,
         last: Manifest | None = None,
+        swap: str | None = None,
     ) -> None:
         self.host, self.request, self.source, self.manifest = host, request, source, manifest
         self.path, self.compress, self.check_mode, self.diff = path, compress, check_mode, diff
         self.last = last  # what this controller staged on the host before
+        self.swap = None if swap is None else {"reason": swap, "make": True}
+        self.may_be_current = False  # a message that makes the release current was lost, and no answer has come since
         self.sent_bytes = 0
         self.sent_files = 0
         self.notes: list[str] = []
 
     def _ask(self, step: str, **more: t.Any) -> dict[str, t.Any]:
+        once = False
+        if self.swap is not None and step in ("offer", "build"):
+            more["swap"], once = self.swap, bool(self.swap["make"])
         message = pack("stage", {"step": step, "path": self.path, "request": self.request.to_wire(), **more})
         self.sent_bytes += len(message)
-        reply = self.host.ask(message)
+        reply = self.host.ask(message, once)
+        self.may_be_current = False
         for note in reply.get("notes") or reply.get("done", {}).get("notes") or ():
             if note not in self.notes:
                 self.notes.append(note)
         return reply
 
     def run(self) -> Result:
+        try:
+            return self._talk()
+        except Lost as lost:
+            if self.swap is None or self.check_mode:
+                raise lost.error from None
+            # The release may be current. Asking again takes staging up where it was, and tells; it makes no swap, lest two
+            # calls of which one is late make it twice.
+            self.swap = {**self.swap, "make": False}
+            self.sent_files, self.may_be_current = 0, True
+        try:
+            return self._talk()
+        except Lost as lost:
+            raise lost.error from None
+
+    def _talk(self) -> Result:
         folders = sorted(self.manifest.trees)
         digests = "".join(self.manifest.trees[folder][: SHORT * 2] for folder in folders)
         trees, upload = self._guess(folders)

@@ -122,11 +122,12 @@ class Line:
             display.vvv(f"no line to the agent: {error}", host=self._host)
             return False
 
-    def ask(self, call: t.Mapping[str, t.Any], *, repeatable: bool, last: bool) -> dict[str, t.Any] | None:
+    def ask(self, call: t.Mapping[str, t.Any], *, repeatable: bool, last: bool, once: bool = False) -> dict[str, t.Any] | None:
         """The reply to a request; ``None`` when there is no line and nothing was asked.
 
         ``repeatable``: the request may be asked again even if it was served unseen, so it is sent before the agent said that it
-        is there. ``last``: nothing more is going to be asked.
+        is there. ``last``: nothing more is going to be asked. ``once``: what was sent is not repeated without being told, so that a line
+        that breaks before the agent has greeted is a failure too.
         """
         if not os.path.isdir(self._folder):
             return None
@@ -137,7 +138,7 @@ class Line:
             # The first line break ends what a task that was killed may have left unfinished.
             words = f"\n{number} {json.dumps(call)}\n" + ("leave\n" if last else "")
             display.vvv(f"AGENT: ASK {len(words)} bytes", host=self._host)
-            reply = self._talk(number, words.encode(), repeatable)
+            reply = self._talk(number, words.encode(), repeatable, once)
             with open(self._used, "w"):
                 pass
             return reply
@@ -156,6 +157,12 @@ class Line:
         try:
             if time.time() - os.stat(self._used).st_mtime > FRESH:
                 return False
+        except OSError:
+            return False
+        return self._held()
+
+    def _held(self) -> bool:
+        try:
             os.close(os.open(self._in, os.O_WRONLY | os.O_NONBLOCK))  # refused where nobody reads
         except OSError:
             return False
@@ -186,7 +193,7 @@ class Line:
             pass
         return True
 
-    def _talk(self, number: str, words: bytes, repeatable: bool) -> dict[str, t.Any] | None:
+    def _talk(self, number: str, words: bytes, repeatable: bool, once: bool) -> dict[str, t.Any] | None:
         greeted = os.path.exists(self._greeted)
         asked = False
         with contextlib.ExitStack() as ends:
@@ -198,7 +205,9 @@ class Line:
                     self._write(words)
                     asked = True
                 while True:
-                    select.select([out], [], [])
+                    # An ssh that ended just before the FIFO was opened is not seen to end there.
+                    if not select.select([out], [], [], 1)[0] and self._held():
+                        continue
                     data = os.read(out, 1 << 16)
                     if not data:
                         raise BrokenPipeError
@@ -214,15 +223,18 @@ class Line:
                     if greeted and not asked:
                         self._write(words)
                         asked = True
-            except BrokenPipeError:
+            except (BrokenPipeError, BlockingIOError):
                 pass
-        if not greeted:  # what was asked, if anything, may be asked again
+        if not greeted and not (asked and once):  # what was asked, if anything, may be asked again
             display.vvv(f"no line to the agent: {self._said()}", host=self._host)
             return None
         raise AnsibleConnectionFailure(f"the connection broke while the host was at work ({self._said()}); run the same command again")
 
     def _write(self, words: bytes) -> None:
-        fd = os.open(self._in, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            fd = os.open(self._in, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:  # nobody reads
+            raise BrokenPipeError from error
         try:
             os.set_blocking(fd, True)
             left = memoryview(words)

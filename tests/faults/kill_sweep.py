@@ -67,11 +67,11 @@ def work(place: str, version: int, files: int, owner: str) -> None:
         sys.stdout.flush()
 
     class Telling(Host):
-        def ask(self, message: str) -> dict[str, t.Any]:
+        def ask(self, message: str, once: bool = False) -> dict[str, t.Any]:
             from small_site import unpack
 
             phase(unpack(message)["step"])
-            return super().ask(message)
+            return super().ask(message, once)
 
         def put(self, upload: bytes) -> None:
             phase("upload")

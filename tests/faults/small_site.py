@@ -112,7 +112,7 @@ class Host:
         self.lines: list[str] = []
         self.folder = ""
 
-    def ask(self, message: str) -> Result:
+    def ask(self, message: str, once: bool = False) -> Result:
         said = unpack(message)
         self.steps.append(said["step"])
         if said.get("upload"):
@@ -176,6 +176,7 @@ class SmallSite:
         request = stage_request(options, rules, manifest.root, "test.example.com")
         host = host or Host(self.base, check)
         how = {"compress": options["compress"], "check_mode": check, "diff": diff, "last": last}
+        how["swap"] = options["reason"] if options["swap"] else None
         talk = Conversation(host, request, folder, manifest, path=self.base, **how)
         return talk.run()
 

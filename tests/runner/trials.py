@@ -22,6 +22,8 @@ from .report import Tally, gate, junit
 UNITS = TESTS / "unit"
 DEMO = ROOT / "inventories" / "demo" / "demo.py"
 TESTBED = TESTS / "testbed" / "testbed.py"
+# Where scenarios play; the lab is used by the database stage at the same time, also of other checkouts.
+PLAYGROUND = ("web1", "web2", "web3", "db1", "db2")
 
 
 def _units(job: Job) -> Tally:
@@ -104,7 +106,7 @@ def _molecule(job: Job) -> Tally:
     if not names:
         raise Skip("no molecule scenario" + (f" named {' '.join(wanted)}" if wanted else " yet"))
     bin_folder = job.venv("molecule")
-    up = gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
+    up = gate(process.run([own_python() / "python", TESTBED, "up", *PLAYGROUND], job.log))
     if up.failed:
         return Tally(failed=len(names), note="the test hosts did not start")
     tally = Tally()

@@ -88,10 +88,11 @@ def _version(target: pathlib.Path) -> str:
 
 
 def prepare(fresh: bool = False) -> Wiki:
-    """A database of its own on db1, installed by MediaWiki's installer, run on web1; done again only when ``fresh`` or gone."""
+    """A database of its own on db1, installed by MediaWiki's installer, run on web1; done again only when ``fresh``, or when what
+    LocalSettings.php says does not open it: db1 was made anew, or another checkout has installed the database since."""
     source = tree()
     settings = STATE / "mediawiki" / "LocalSettings.php"
-    if not fresh and settings.is_file() and _installed():
+    if not fresh and settings.is_file() and _opens(settings.read_text()):
         return Wiki(source, settings.read_text(), settings)
     say("installing MediaWiki's database on db1")
     password = secrets.token_urlsafe(18)
@@ -142,9 +143,15 @@ $wgJobRunRate = 0;
 """
 
 
-def _installed() -> bool:
+def _opens(settings: str) -> bool:
+    """Whether a web server with these settings gets to the wiki's pages."""
+    words = dict(re.findall(r'^\$wg(DB\w+) = "([^"]*)";', settings, re.MULTILINE))
+    if not words.get("DBpassword"):
+        return False
+    login = f"[client]\nhost={words.get('DBserver')}\nuser={words.get('DBuser')}\npassword={words['DBpassword']}\n"
+    query = ("--batch", "--skip-column-names", DATABASE, "--execute", "SELECT COUNT(*) FROM page")
     try:
-        count = hosts.execute("db1", "mariadb", "--batch", "--skip-column-names", DATABASE, "--execute", "SELECT COUNT(*) FROM page")
+        count = hosts.execute("web1", "mariadb", "--defaults-file=/dev/stdin", *query, stdin=login)
     except TestbedError:
         return False
     return int(count) > 0

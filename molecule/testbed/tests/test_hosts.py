@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import pytest
 
-testinfra_hosts = ["ansible://all"]
+# The lab is left out: its servers are killed by tests that may be running (tests/database).
+testinfra_hosts = ["ansible://web", "ansible://apache", "ansible://db", "ansible://replica"]
 
+DATABASES = {"mariadb", "postgresql", "redis-server", "mongod"}
 PARTS = {
     "web1": {"nginx", "php8.2-fpm"},
     "web2": {"nginx", "php8.2-fpm"},
     "web3": {"apache2", "php8.2-fpm"},
-    "db1": {"mariadb"},
+    "db1": DATABASES,
+    "db2": DATABASES,
 }
-SERVERS = {"nginx", "apache2", "php8.2-fpm", "mariadb"}
+SERVERS = {"nginx", "apache2", "php8.2-fpm", *DATABASES}
 
 
 def name(host):

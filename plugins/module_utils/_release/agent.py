@@ -128,7 +128,7 @@ def _serve_apart(number: str, call: t.Mapping[str, t.Any]) -> None:
             except Exception as error:
                 said = f"{type(error).__name__}: {error}"
                 outcome = json.dumps(
-                    {"failed": True, "msg": f"a defect of the collection: {said}", "module_stderr": traceback.format_exc()}
+                    {"failed": True, "rc": 1, "msg": f"a defect of the collection: {said}", "module_stderr": traceback.format_exc()}
                 )
             _say(f"{REPLY} {number} {outcome}")
             status = 0
@@ -140,7 +140,10 @@ def _serve_apart(number: str, call: t.Mapping[str, t.Any]) -> None:
     status = os.waitpid(child, 0)[1]
     if status:
         how = f"signal {status & 127}" if status & 127 else f"status {status >> 8}"
-        _say(f"{REPLY} {number} " + json.dumps({"failed": True, "msg": f"the host's process ended with {how} before its work was done"}))
+        _say(
+            f"{REPLY} {number} "
+            + json.dumps({"failed": True, "rc": status, "msg": f"the host's process ended with {how} before its work was done"})
+        )
 
 
 def _say(line: str) -> None:

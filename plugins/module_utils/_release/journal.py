@@ -25,7 +25,7 @@ NEXT = f"{STATE}/next"  # the new link, before it is renamed over current
 @dataclasses.dataclass
 class Step:
     """A change of ``current``. ``to`` is ``None`` when the site is withdrawn; ``adopted`` names the release that a real
-    folder at ``current`` becomes."""
+    folder at ``current`` becomes, ``run`` is the lock's owner."""
 
     to: str | None
     before: str | None
@@ -33,6 +33,7 @@ class Step:
     mark_bad: bool = False
     adopted: str = ""
     by: str = ""
+    run: str = ""
 
 
 def begin(site: Site, step: Step) -> None:
@@ -84,6 +85,7 @@ def finish(site: Site, step: Step) -> None:
         if before and not going_back:
             live.previous = before.id
         live.state, live.live_since, live.retired, live.reason = "live", at, "", ""
+        live.replaced, live.swapped_by = step.adopted or step.before or "", step.run
         site.save(live)
     site.note(event, release=step.to, before=step.adopted or step.before, reason=step.reason, marked_bad=step.mark_bad, by=step.by)
     site.store.remove(JOURNAL)

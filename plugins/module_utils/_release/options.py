@@ -37,6 +37,8 @@ STAGE = PATH.merge(HOLDER).merge(
             "cache_dir": {"type": "path"},
             "lock_ttl": {"type": "int"},
             "lock_take_over": {"type": "bool", "default": False},
+            "swap": {"type": "bool", "default": False},
+            "reason": {"type": "str", "default": ""},
         },
         mutually_exclusive=[("src", "url")],
         required_one_of=[("src", "url")],

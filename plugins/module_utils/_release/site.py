@@ -38,7 +38,8 @@ def release_id(text: str) -> str:
 
 @dataclasses.dataclass
 class Record:
-    """What is known of one release. Times are UTC. ``previous`` is what was current before it first went live."""
+    """What is known of one release. Times are UTC. ``previous`` is what was current before it first went live, ``replaced`` what was
+    when it did last, by the run that held the lock as ``swapped_by``."""
 
     id: str
     state: State
@@ -54,6 +55,8 @@ class Record:
     reason: str = ""
     previous: str = ""
     live_since: str = ""
+    replaced: str = ""
+    swapped_by: str = ""
     retired: str = ""
     by: str = ""
 

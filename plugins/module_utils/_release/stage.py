@@ -71,7 +71,7 @@ class Stager:
     """Stages one release on this host."""
 
     def __init__(self, store: LocalStore, request: Request, check_mode: bool = False, say: Say = silent) -> None:
-        self._say = say
+        self.say = say
         self.store, self.site, self.request, self.check_mode = store, Site(store), request, check_mode
         self.release = release_id(request.release)
         self.incoming = f"{STATE}/incoming/{self.release}"
@@ -372,7 +372,7 @@ class Stager:
             self._harvest(manifest)
 
     def _progress(self, what: str, manifest: Manifest) -> Advance:
-        return Progress(f"{what} {self.release}", self._say, files=len(manifest.files), size=manifest.total_bytes).advance
+        return Progress(f"{what} {self.release}", self.say, files=len(manifest.files), size=manifest.total_bytes).advance
 
     def _reclaim(self) -> None:
         """Take back a tree that a run put in its place and was killed before it recorded it: it is built and verified again."""
@@ -410,7 +410,7 @@ class Stager:
         place = self.store.absolute(f"{RELEASES}/{self.release}")
         self.site.save_manifest(self.release, manifest)
         record = self.site.record(self.release) or Record(self.release, "staging", clock.now())
-        self._say(f"writing {self.release} to the disk")
+        self.say(f"writing {self.release} to the disk")
         _flush(self.tree)
         os.rename(self.tree, place)
         fsync_folder(os.path.dirname(place))
@@ -480,8 +480,33 @@ def _received(stream: t.BinaryIO, folder: str) -> int:
 
 def answer(message: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """Serve one message of the controller. The messages are those of ``Stager``'s methods."""
-    step = message["step"]
     stager = Stager(LocalStore(message["path"]), Request.from_wire(message["request"]), run.check_mode, run.say)
+    wish = message.get("swap")
+    if not wish or run.check_mode:
+        return _step(stager, message)
+    # Nobody else's hands are between the two.
+    with stager.alone():
+        reply = _step(stager, message)
+        if "done" in reply:
+            _swap(stager, reply["done"], wish)
+        return reply
+
+
+def _swap(stager: Stager, done: dict[str, t.Any], wish: t.Mapping[str, t.Any]) -> None:
+    """Make the release current in the same call. ``wish``: the ``reason``, and ``make``, false to tell only whether an earlier call of
+    this run did, whose answer was lost."""
+    from . import swap  # much that most stagings do not need
+
+    request = swap.Request(done["release"], wish["reason"], by=stager.request.by, lock_owner=stager.request.lock_owner)
+    result = swap.swap_staged(stager.site, stager.store, request, wish["make"], stager.say)
+    if result is not None:
+        done["swap"] = result
+        if result["changed"]:  # also when it is told again: the answer is that of the call that did it
+            done.update(changed=True, state="ready", current=result["before"])
+
+
+def _step(stager: Stager, message: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    step = message["step"]
     if step == "offer":
         return stager.offer(message["digests"], message["guessed"], message["trees"], message["upload"])
     if step == "detail":

@@ -12,7 +12,7 @@ import typing as t
 from .._common.clock import now
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.progress import Progress, Say, silent
-from .._common.runner import Run
+from .._common.runner import Run, describe_os_error
 from . import journal, lock
 from .manifest import Manifest, compare
 from .site import CURRENT, RELEASES, Record, Site, release_id
@@ -126,6 +126,29 @@ def swap(store: LocalStore, request: Request, check_mode: bool = False, say: Say
         return _swap(Site(store), store, request, False, say)
 
 
+def swap_staged(site: Site, store: LocalStore, request: Request, make: bool, say: Say = silent) -> dict[str, t.Any] | None:
+    """Make a release current in the call that staged it, whose mutex is held; or, when an earlier call of the same run has done that,
+    answer what that one would have. That is told when not to ``make`` it, and ``None`` when none has.
+
+    A failure is part of the answer, because the release is staged all the same."""
+    try:
+        if make:
+            return _swap(site, store, request, False, say)
+        record = site.record(request.release)
+        made = record and request.lock_owner and record.swapped_by == request.lock_owner and site.current() == record.id
+        return _was_made(site, record) if record and made else None
+    except RunbookError as error:
+        return {"failed": True, "changed": False, "msg": error.message, **error.result}
+    except OSError as error:
+        return {"failed": True, "changed": False, "msg": describe_os_error(error)}
+
+
+def _was_made(site: Site, record: Record) -> dict[str, t.Any]:
+    before = record.replaced or None
+    back = before is not None and record.id in site.ancestors(before, site.records())
+    return {**_made(site, before, record.id, ""), "rolled_back": back}
+
+
 def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
     """What check mode can say of a site whose folder an earlier task of the play would have made."""
     name = f"{store.base}/{CURRENT}"
@@ -194,7 +217,7 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say
         adoption = manifest_of(store.absolute(f"{RELEASES}/{foreign}"), Rules(keep_all=True)) if foreign else adoption
     if check_mode:
         return result
-    step = journal.Step(target, current, request.reason, request.mark_bad, adopted, request.by)
+    step = journal.Step(target, current, request.reason, request.mark_bad, adopted, request.by, request.lock_owner or "")
     if foreign and adoption:
         _record_adopted(site, foreign, adoption, request.by, "adopted: was current without a record, another tool had made it")
     journal.begin(site, step)
@@ -212,18 +235,24 @@ def _went_back(site: Site, step: t.Mapping[str, t.Any]) -> bool:
 
 
 def _finished(site: Site, step: t.Mapping[str, t.Any], recovered: str) -> dict[str, t.Any]:
+    made = _made(site, step["before"], step["to"], recovered)
+    return {**made, "rolled_back": True, "msg": f"{made['msg']}, by the run that was interrupted"}
+
+
+def _made(site: Site, before: str | None, after: str, recovered: str) -> dict[str, t.Any]:
+    """The result of a swap that an earlier call has made."""
     records = site.records()
     return {
         "changed": True,
-        "before": step["before"],
-        "after": step["to"],
+        "before": before,
+        "after": after,
         "recovered": recovered,
         "atomic": True,
         "verified": False,
-        "rolled_back": True,
-        "before_metadata": records[step["before"]].metadata if step["before"] in records else {},
-        "diff": _diff(site, step["before"], step["to"]),
-        "msg": f"{step['before']} -> {step['to']} on {site.store.base}, by the run that was interrupted",
+        "drift": "",
+        "before_metadata": records[before].metadata if before in records else {},
+        "diff": _diff(site, before, after),
+        "msg": f"{before or 'nothing'} -> {after} on {site.store.base}",
     }
 
 

@@ -28,15 +28,28 @@ class Action(ActionModule):
 
     pipelining = True
     broken: dict | None = None
+    troubles: tuple | list = ()
 
     def _execute_module(self, module_name=None, module_args=None, task_vars=None, **more):
         self.calls.append(module_name)
         if not module_name.endswith("agent"):
             return {"changed": True, "args": module_args}
+        trouble = self.troubles.pop(0) if self.troubles else ""
+        if trouble.startswith("before"):
+            return self._lose(trouble)
+        if trouble:
+            agent.serve(module_args, Run(self._task.check_mode))
+            return self._lose(trouble)
         try:
             return {**agent.serve(module_args, Run(self._task.check_mode)), "invocation": {}}
         except RunbookError as error:
             return {"failed": True, "msg": error.message, **error.result}
+
+    @staticmethod
+    def _lose(trouble):
+        if "killed" in trouble:
+            return {"failed": True, "rc": 9, "msg": "killed"}
+        raise AnsibleConnectionFailure("gone")
 
     def _low_level_execute_command(self, command, in_data=None, **more):
         self.calls.append("upload")
@@ -61,7 +74,7 @@ def www(tmp_path):
 def act(www, tmp_path):
     """``act(check, **options)``: the result of the task; ``act.action`` is what ran."""
 
-    def act(check=False, broken=None, become=None, **args):
+    def act(check=False, broken=None, become=None, troubles=(), **args):
         task = types.SimpleNamespace(
             args={"path": www.base, "cache_dir": str(tmp_path / "cache"), **args},
             check_mode=check,
@@ -75,7 +88,7 @@ def act(www, tmp_path):
         shell = types.SimpleNamespace(tmpdir=None)
         connection = types.SimpleNamespace(_shell=shell, transport="network_cli", has_pipelining=True, become=become)
         action = Action(task, connection, types.SimpleNamespace(), DataLoader(), None, None)
-        action.calls, action.broken = [], broken
+        action.calls, action.broken, action.troubles = [], broken, list(troubles)
         act.action = action
         release_stage.os.getppid()
         task._uuid = os.urandom(4).hex()
@@ -183,3 +196,51 @@ def test_names_that_are_no_utf_8(www, act):
 def test_what_shared_paths_hide_is_told(www, act):
     result = act(src=www.source("r1", {"up/x": "1", "a": "1"}), release="r1", shared_dirs=["up"])
     assert any("1 names of the source are hidden" in note for note in result["notes"])
+
+
+AT_ONCE = {"swap": True, "lock_owner": "run 1", "lock_ttl": 60}
+
+
+@pytest.mark.parametrize("trouble", ["", "before: cut", "before: killed", "after: cut", "after: killed"])
+def test_a_lost_answer_to_staging_and_swapping_is_asked_for_again(www, act, trouble):
+    act(src=www.source("r1", {"a": "1"}), release="r1", **AT_ONCE)
+    result = act(src=www.source("r2", {"a": "2"}), release="r2", troubles=[trouble], **AT_ONCE)
+    assert (result["changed"], result["state"], result["current"], result["sent_files"]) == (True, "ready", "r1", 1)
+    if trouble.startswith("before"):  # not made, and not made by the second call either
+        assert "swap" not in result
+        assert www.current() == "r1"
+    else:
+        assert (result["swap"]["changed"], result["swap"]["before"], result["swap"]["after"]) == (True, "r1", "r2")
+        assert www.current() == "r2"
+
+
+def test_an_answer_that_is_lost_twice(www, act):
+    options = {"src": www.source("r1", {"a": "1"}), "release": "r1", **AT_ONCE}
+    result = act(troubles=["after: cut", "after: cut"], **options)
+    assert (result["unreachable"], result["msg"], result["may_be_current"]) == (True, "gone", True)
+    result = act(troubles=["after: killed", "before: killed"], **{**options, "release": "r2", "lock_take_over": True})
+    assert (result["failed"], result["rc"], result["may_be_current"]) == (True, 9, True)
+
+
+def test_an_upload_that_fails_is_no_doubt_about_what_is_current(www, act, monkeypatch):
+    monkeypatch.setattr(_upload, "INLINE", 10)
+    with pytest.raises(AnsibleConnectionFailure, match="broke"):
+        act(
+            broken={"rc": 255, "stdout": "", "stderr": "gone"},
+            troubles=["before: cut"],
+            **{"src": www.source("r1", {"a": "1" * 100}), "release": "r1", **AT_ONCE},
+        )
+
+
+def test_a_swap_that_is_refused_fails_the_task(www, act):
+    www.path("current").mkdir(parents=True)
+    result = act(src=www.source("r1", {"a": "1"}), release="r1", **AT_ONCE)
+    assert (result["failed"], result["release"], result["swap"]["failed"]) == (True, "r1", True)
+    assert "adopt_directory" in result["msg"]
+
+
+@pytest.mark.parametrize("options", [{"lock_owner": None}, {"remote_src": True}])
+def test_where_staging_can_not_carry_a_swap(www, act, options):
+    result = act(src=www.source("r1", {"a": "1"}), release="r1", **{"swap": True, "lock_owner": "run 1", **options})
+    assert result["failed"]
+    assert "swap needs lock_owner" in result["msg"]

@@ -19,6 +19,7 @@ HOST = {"ansible_python_interpreter": sys.executable}
 SSH = """#!/bin/sh
 echo connected >> "{folder}/connections"
 [ -e "{folder}/refuse" ] && {{ echo "ssh: no route to host" >&2; exit 255; }}
+[ -e "{folder}/hang" ] && {{ sleep 1; exit 255; }}
 for word; do command=$word; done
 exec /bin/sh -c "$command"
 """
@@ -150,6 +151,39 @@ def test_a_host_that_can_not_be_reached_is_asked_in_the_ordinary_way(ssh, tmp_pa
     assert ask_agent(action, info(tmp_path), HOST, stays=stays)["releases"] == []
     assert ask_agent(action, info(tmp_path), HOST, stays=stays)["releases"] == []
     assert action.executed == 2 and connections(ssh) == 1
+
+
+@pytest.mark.parametrize("greeted", [True, False])
+def test_an_ssh_that_ends_as_it_is_asked_keeps_nobody_waiting(ssh, tmp_path, monkeypatch, greeted):
+    action = Action(ssh)
+    connect_ahead(action, HOST)
+    ask_agent(action, info(tmp_path), HOST)
+    line = _line.line_to(action, sys.executable, _agent_call._standing_program)
+    line._write(b"leave\n")
+    while line._alive():
+        time.sleep(0.01)
+    (mark,) = (tmp_path / "run").glob("line-*/greeted")
+    if not greeted:
+        mark.unlink()
+    answers = [True]  # it was there a moment ago
+    alive = line._alive
+    monkeypatch.setattr(line, "_alive", lambda: answers.pop() if answers else alive())
+    call = {"request": info(tmp_path), "check_mode": False, "diff": False, "progress": ""}
+    if greeted:
+        with pytest.raises(AnsibleConnectionFailure):
+            line.ask(call, repeatable=True, last=False)
+    else:
+        assert line.ask(call, repeatable=True, last=False, once=True) is None
+
+
+def test_what_is_for_once_is_not_asked_again_untold(ssh, tmp_path):
+    ssh.with_name("hang").touch()
+    action = Action(ssh)
+    connect_ahead(action, HOST)
+    with pytest.raises(AnsibleConnectionFailure):
+        ask_agent(action, info(tmp_path), HOST, stays=True, once=True)
+    assert not action.executed
+    assert ask_agent(action, info(tmp_path), HOST, stays=True)["releases"] == []
 
 
 def test_a_connection_that_breaks_under_a_request_is_not_a_success_nor_asked_again(ssh, tmp_path):

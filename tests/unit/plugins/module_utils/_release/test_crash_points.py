@@ -14,9 +14,10 @@ import warnings
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import Refused
 from ansible_collections.runbook.ops.plugins.module_utils._release import lock
+from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Lost
 from faults import kill_sweep
 from faults.crash_points import every_crash_point
-from faults.small_site import SmallSite, write_tree
+from faults.small_site import Host, SmallSite, write_tree
 
 CONTENT = {number: {"index.php": f"version {number}\n", "lib/same.php": "same\n", "lib/own": f"{number}" * 100} for number in range(1, 6)}
 
@@ -120,6 +121,61 @@ def test_swap(crash, then):
     points, counts = crash(two, lambda site: site.swap("r2"), check)
     assert points >= 15
     assert set(counts) == {"r1", "r2"}
+
+
+RUN = {"lock_owner": "run 1", "lock_ttl": 60}
+
+
+@pytest.mark.parametrize("then", ["the same run", "another run"])
+def test_staged_and_swapped_in_one_call(crash, then):
+    """The run asks again when it gets no answer, and knows then whether the swap is made; another one starts anew."""
+
+    def check(site, announced):
+        at = served(site)
+        assert at in ("r1", "r2")
+        if then == "the same run":
+            told = site.stage("r2", CONTENT[2], host=TellsOnly(site.base), swap=True, **RUN)
+            if at == "r1":
+                assert "swap" not in told
+                assert site.swap("r2", lock_owner="run 1")["before"] == "r1"
+            else:
+                assert (told["changed"], told["state"], told["current"]) == (True, "ready", "r1")
+                assert {key: told["swap"][key] for key in ("changed", "before", "after")} == {
+                    "changed": True,
+                    "before": "r1",
+                    "after": "r2",
+                }
+            assert site.swap("r1", mark_bad=True, lock_owner="run 1")["changed"]
+            site.finish(release="r2", outcome="rolled back", mark_bad=True, lock_owner="run 1", prune=False)
+            assert (served(site), site.states()) == ("r1", {"r1": "live", "r2": "bad"})
+        else:
+            other = {**RUN, "lock_owner": "run 2", "lock_take_over": True}
+            result = site.stage("r2", CONTENT[2], swap=True, **other)
+            assert result["swap"]["changed"] == (at == "r1")
+            assert (served(site), site.states()) == ("r2", {"r1": "retired", "r2": "live"})
+            site.finish(release="r2", lock_owner="run 2", prune=False)
+        in_order(site)
+        return at
+
+    def begin(site):
+        site.deploy("r1", CONTENT[1])
+
+    points, counts = crash(begin, lambda site: site.stage("r2", CONTENT[2], swap=True, **RUN), check)
+    assert points >= 30
+    assert set(counts) == {"r1", "r2"}
+
+
+class TellsOnly(Host):
+    """A host that is asked again after its answer was lost."""
+
+    lost = False
+
+    def ask(self, message, once=False):
+        if not self.lost:
+            self.lost = True
+            raise Lost(ConnectionError("gone"))
+        assert not once
+        return super().ask(message)
 
 
 def test_first_swap(crash):

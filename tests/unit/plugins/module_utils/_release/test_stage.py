@@ -414,7 +414,7 @@ def test_a_swap_that_was_killed_is_put_right_and_told(three):
 
 def test_a_file_that_changes_while_it_is_sent_is_refused(www):
     class Changing(Host):
-        def ask(self, message):
+        def ask(self, message, once=False):
             reply = super().ask(message)
             if self.steps == ["offer"] or self.steps == ["offer", "detail"]:
                 with open(os.path.join(www.place, "source-r1", "a"), "w") as stream:
@@ -815,7 +815,7 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_arrived(www, small_uploads, m
 
 def test_a_message_with_damaged_files_is_a_clear_error(www):
     class Noisy(Host):
-        def ask(self, message):
+        def ask(self, message, once=False):
             said = unpack(message)
             if said.get("upload"):
                 said["upload"] = base64.b64encode(base64.b64decode(said["upload"])[:-1] + b"?").decode()
@@ -828,7 +828,7 @@ def test_a_message_with_damaged_files_is_a_clear_error(www):
 
 def test_a_host_that_never_has_enough_is_given_up(www):
     class Forgetful(Host):
-        def ask(self, message):
+        def ask(self, message, once=False):
             self.steps.append(unpack(message)["step"])
             lacking = [hashlib.sha256(b"1").hexdigest()]
             return {"lacking": lacking} if self.steps[-1] == "build" else super().ask(message)
