@@ -20,9 +20,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests" / "testbed"))
 
+import databases
 from bed import hosts
 from bed.shell import TestbedError, run
-from benchmarks import ALL, Bench, tidy
+from benchmarks import ALL, GROUPS, Bench, tidy
 from ours import Ansible
 from race import BenchError, Deadline, say
 from remote import Remote, remove
@@ -36,13 +37,14 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 def main(arguments: list[str]) -> int:
     """Do what the command line says."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0], allow_abbrev=False)
-    parser.add_argument("benchmark", nargs="*", help=f"some of them only: {', '.join(ALL)}")
+    parser.add_argument("benchmark", nargs="*", help=f"some of them only: {', '.join([*ALL, *GROUPS])}")
     parser.add_argument("--rounds", type=int, default=5, help="timed rounds of each (default: 5)")
-    parser.add_argument("--minutes", type=float, default=40, help="give up after so many minutes (default: 40)")
+    parser.add_argument("--minutes", type=float, default=90, help="give up after so many minutes (default: 90)")
     parser.add_argument("--scale", type=float, default=1.0, help="size of the databases, 1 is half a gigabyte (default: 1)")
     parser.add_argument("--write", action="store_true", help="also rewrite the table in docs/benchmarks.md")
     parser.add_argument("--keep", action="store_true", help="leave sources and sites where they are, for a next run or a look")
     options = parser.parse_args(arguments)
+    options.benchmark = [one for name in options.benchmark for one in GROUPS.get(name, [name])]
     unknown = sorted(set(options.benchmark) - set(ALL))
     if unknown or options.rounds < 1:
         parser.error(f"no benchmark {', '.join(unknown)}; there are {', '.join(ALL)}" if unknown else "--rounds must be at least 1")
@@ -59,7 +61,9 @@ def _measure(options: argparse.Namespace) -> int:
     deadline = Deadline(options.minutes * 60)
     # So that a run that is told to stop also tidies up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    hosts.up(["web1", "web2"])
+    chosen = options.benchmark or list(ALL)
+    sites, beside = set(chosen) - set(GROUPS["databases"]), set(chosen) & set(GROUPS["databases"])
+    hosts.up([*(["web1", "web2"] if sites else []), *([databases.HOST] if beside else [])])
     remove(WORK / "run")
     (WORK / "run").mkdir(parents=True)
     remote = Remote(WORK / "run", WORK, deadline)
@@ -67,18 +71,19 @@ def _measure(options: argparse.Namespace) -> int:
     cores = os.cpu_count() or 1
     if load > 0.5 * cores:
         say(f"other work is running here (load {load:.1f} on {cores} cores): times will be too long, ratios uncertain")
-    report = Report(_facts(options.rounds, load))
+    report = Report(_facts(options, load))
     bench = Bench(remote, Ansible(remote), report, options.rounds, options.scale)
     began = time.monotonic()
     try:
-        for name in options.benchmark or ALL:
+        for name in chosen:
             say(f"{name}: {(ALL[name].__doc__ or '').strip()}")
             ALL[name](bench)
     finally:
         report.facts["load when it ended"] = f"{os.getloadavg()[0]:.1f}"
         report.facts["took"] = f"{(time.monotonic() - began) / 60:.1f} minutes"
-        if not options.keep:
+        if not options.keep and sites:
             tidy(bench)
+        if not options.keep:
             remove(WORK)
         remote.close()
         if report.rows:
@@ -91,13 +96,14 @@ def _measure(options: argparse.Namespace) -> int:
     return 1 if report.missed else 0
 
 
-def _facts(rounds: int, load: float) -> dict[str, str]:
+def _facts(options: argparse.Namespace, load: float) -> dict[str, str]:
     commit = run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"]).strip()
     ansible = run([ROOT / ".venv/bin/ansible", "--version"]).split("\n")[0]
     return {
         "commit": commit,
         "date": time.strftime("%Y-%m-%d"),
-        "rounds": str(rounds),
+        "rounds": str(options.rounds),
+        **({"databases' scale": f"{options.scale:g}"} if options.scale != 1 else {}),
         "cores": str(os.cpu_count()),
         "python": platform.python_version(),
         "ansible": ansible.partition("core ")[2].rstrip("]"),

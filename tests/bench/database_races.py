@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import sys
 import typing as t
 import zipfile
 
-from bed import hosts
 from bed.shell import ROOT
-from databases import DATABASE, FOLDER, HOST, MARIADB, POSTGRESQL, Beside, lanes
+from databases import DATABASE, FOLDER, HOST, MARIADB, POSTGRESQL, Beside, Subject, lanes
 from race import Lane, say
 from remote import command
 
@@ -32,21 +32,36 @@ _PLAY = """---
 """
 
 
-def measure(bench: Bench) -> None:
-    """Both engines, one after the other, so that only one of them has its data in memory."""
-    hosts.up([HOST])
+def races(bench: Bench, subject: Subject) -> None:
+    """Backup, restore and switch of one engine; what both took of memory is in the same table."""
+    with _prepared(subject, bench.scale) as place:
+        _backups(bench, place)
+        if subject is MARIADB:
+            _peer(bench, place)
+        _restores(bench, place)
+
+
+def memory(bench: Bench) -> None:
+    """Memory with four times the data, for both engines."""
     for subject in (MARIADB, POSTGRESQL):
-        place = Beside(subject)
-        try:
-            say(f"making {subject.engine}'s data")
-            place.prepare(bench.scale)
-            _backups(bench, place)
-            if subject is MARIADB:
-                _peer(bench, place)
-            _restores(bench, place)
-            _memory(bench, place)
-        finally:
-            place.tidy()
+        with _prepared(subject, 4 * bench.scale) as place:
+            name = f"memory, {subject.engine}"
+            made = place.backup()
+            size = f"{made.result['backup']['plain_bytes'] / 1e6:,.0f} MB of dump"
+            bench.add(name, "db_backup", made.own_mb, "MB", 80, f"{size}; largest client {made.children_mb:.0f} MB")
+            loaded = place.restore(mode="scratch", target=f"{DATABASE}_scratch", jobs=2)
+            bench.add(name, "db_restore", loaded.own_mb, "MB", 80, f"{size}; largest client {loaded.children_mb:.0f} MB")
+
+
+@contextlib.contextmanager
+def _prepared(subject: Subject, scale: float) -> t.Iterator[Beside]:
+    place = Beside(subject)
+    try:
+        say(f"making {subject.engine}'s data")
+        place.prepare(scale)
+        yield place
+    finally:
+        place.tidy()
 
 
 def _backups(bench: Bench, place: Beside) -> None:
@@ -117,16 +132,3 @@ def _restores(bench: Bench, place: Beside) -> None:
     size = small.result["backup"]["plain_bytes"] / 1e6
     bench.add(f"memory, {kind}", "db_backup", small.own_mb, "MB", 80, f"{size:,.0f} MB of dump; largest client {small.children_mb:.0f} MB")
     bench.add(f"memory, {kind}", "db_restore", done.own_mb, "MB", 80, f"{size:,.0f} MB; largest client {done.children_mb:.0f} MB")
-
-
-def _memory(bench: Bench, place: Beside) -> None:
-    """The same with four times the data."""
-    kind = place.subject.engine
-    place.forget()
-    place.root(f"rm -rf {FOLDER}/one {FOLDER}/two")
-    place.prepare(4 * bench.scale)
-    made = place.backup(checksums=False)
-    size = made.result["backup"]["plain_bytes"] / 1e6
-    bench.add(f"memory, {kind}", "db_backup", made.own_mb, "MB", 80, f"{size:,.0f} MB of dump")
-    loaded = place.restore(mode="scratch", target=f"{DATABASE}_scratch", jobs=2)
-    bench.add(f"memory, {kind}", "db_restore", loaded.own_mb, "MB", 80, f"{size:,.0f} MB")

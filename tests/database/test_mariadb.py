@@ -277,6 +277,62 @@ def test_a_large_table_is_shared_out(engine: MariaDB) -> None:
     same(engine, kept, SIDE)
 
 
+INDEXED = r"""
+CREATE TABLE many (id INT AUTO_INCREMENT PRIMARY KEY, a VARCHAR(80) COMMENT 'KEY `x`,', b TEXT, c INT, d INT AS (c + 1) VIRTUAL,
+  FULLTEXT KEY words (b), KEY odd (a(7) DESC, c) COMMENT 'a, b', UNIQUE KEY one (c), KEY `na``me, (x)` (b(20)), KEY computed (d),
+  KEY unseen (c, a) IGNORED, CONSTRAINT positive CHECK (c > 0));
+INSERT INTO many (a, b, c) SELECT MD5(seq), REPEAT(SHA1(seq), 3), seq FROM seq_1_to_30000;
+CREATE TABLE counted (id INT AUTO_INCREMENT, a INT, KEY (a), KEY (id));
+CREATE TABLE zero (id INT PRIMARY KEY, at DATETIME NOT NULL DEFAULT '0000-00-00 00:00:00', KEY (at));
+CREATE TABLE up (id INT PRIMARY KEY, a INT, KEY (a));
+CREATE TABLE down (id INT PRIMARY KEY, a INT, b INT, KEY (b), CONSTRAINT to_up FOREIGN KEY (a) REFERENCES up (a));
+"""
+
+
+def indexed() -> dict[str, str]:
+    """A database with indexes of all kinds; the definitions of its tables."""
+    server_sql(f"CREATE DATABASE {LIVE}")
+    server_sql(f"SET SESSION sql_mode=''; {INDEXED}", LIVE)
+    return definitions(LIVE)
+
+
+def definitions(database: str) -> dict[str, str]:
+    return {name: server_sql(f"SHOW CREATE TABLE {name}", database) for name in ("many", "counted", "zero", "up", "down")}
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_indexes_that_are_built_afterwards_are_what_they_were(engine: MariaDB, jobs: int) -> None:
+    before = indexed()
+    kept = backup(engine, jobs=jobs)
+    added = [line for part in kept.parts.values() for line in part.decode().splitlines() if line.startswith("ALTER TABLE")]
+    assert sorted(line.split("`")[1] for line in added) == ["many", "zero"]
+    restore(engine, kept, SIDE, jobs)
+    same(engine, kept, SIDE)
+    assert definitions(SIDE) == before
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_indexes_are_built_where_there_is_no_temporary_room(engine: MariaDB, jobs: int) -> None:
+    before = indexed()
+    kept = backup(engine, jobs=jobs)
+    folder, full = "/srv/small/rb_test_tmp", "/srv/small/rb_test_full"
+    try:
+        os.mkdir(folder)
+        os.chmod(folder, 0o777)
+        subprocess.run(["dd", "if=/dev/zero", f"of={full}", "bs=64k"], stderr=subprocess.DEVNULL, check=False)
+        os.truncate(full, os.path.getsize(full) - (1 << 20))
+        server_sql(f"SET GLOBAL innodb_tmpdir='{folder}'")
+        failed = subprocess.run(["mariadb", LIVE, "-e", "ALTER TABLE many ADD KEY again (b(40), a)"], capture_output=True, check=False)
+        assert b"ERROR 1878" in failed.stderr
+        restore(engine, kept, SIDE, jobs)
+    finally:
+        server_sql("SET GLOBAL innodb_tmpdir=DEFAULT")
+        os.remove(full)
+        os.rmdir(folder)
+    same(engine, kept, SIDE)
+    assert definitions(SIDE) == before
+
+
 def test_a_dump_program_that_is_killed_or_not_read_to_the_end_is_an_error(engine: MariaDB) -> None:
     big()
     with pytest.raises(RunbookError, match="signal 9"), engine.dump(LIVE, ALL, 1) as dump, dump.parts[0].open() as reader:

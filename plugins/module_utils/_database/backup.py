@@ -81,7 +81,7 @@ def back_up(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
         attempt = {"id": identity, "started": clock.stamp(began)}
         sidecar.log(folder.path, sidecar.ATTEMPTS, {**attempt, "status": "started"})
         try:
-            made = _make(engine, request, folder, identity, began, server, run)
+            made = _make(engine, request, folder, identity, began, server, sum(table.bytes for table in tables), run)
         except BaseException as error:
             message = (
                 error.message
@@ -107,7 +107,7 @@ def back_up(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
     }
 
 
-def _make(engine: Engine, request: Request, folder: Folder, identity: str, began: float, server: t.Any, run: Run) -> Sidecar:
+def _make(engine: Engine, request: Request, folder: Folder, identity: str, began: float, server: t.Any, size: int, run: Run) -> Sidecar:
     partial = folder.partial()
     try:
         # The dump is closed before its threads are waited for: what one of them waits for may never come after another's failure.
@@ -115,7 +115,6 @@ def _make(engine: Engine, request: Request, folder: Folder, identity: str, began
             concurrent.futures.ThreadPoolExecutor(request.jobs + 1) as pool,
             engine.dump(request.name, request.tables, request.jobs) as dump,
         ):
-            size = sum(table.bytes for table in request.tables.resolve(engine.tables(request.name)))
             progress = Progress(f"backing up {request.name}", run.say, size=size)
             stored, inventory = _store(pool, dump, partial, request, progress)
             revision = dump.query(request.revision_query) if request.revision_query else ""

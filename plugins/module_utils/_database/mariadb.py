@@ -23,6 +23,9 @@ _CHUNK = 1 << 20
 _NAME_LIMIT = 64
 # For each session that loads. What a dump holds was consistent, so keys are not checked one by one.
 _LOADING = b"SET SESSION foreign_key_checks=0, unique_checks=0, net_read_timeout=86400, net_write_timeout=86400;\n"
+# No room in the temporary folder, which is a small one in memory on some systems: indexes are then built as slowly as without it.
+_NO_TEMPORARY_ROOM = 1878
+_WITHOUT_SORTING = b"SET SESSION old_alter_table=1;\n"
 
 
 class _Stopped(Exception):
@@ -128,16 +131,26 @@ class MariaDB:
 
     def load(self, name: str, parts: t.Sequence[Part], settings: t.Mapping[str, t.Any], jobs: int) -> None:
         check_name(name)
-        stop = threading.Event()
-        serial = {part.name: part for part in parts if part.name in ("structure", "objects")}
-        if "structure" in serial:
-            self._feed(name, serial["structure"], stop)
-        self._feed_all(name, [part for part in parts if part.name not in serial], jobs, stop)
-        if "objects" in serial:
-            self._feed(name, serial["objects"], stop)
+        try:
+            self._load(name, parts, jobs, _LOADING)
+        except SqlError as error:
+            if error.code != _NO_TEMPORARY_ROOM:
+                raise
+            self.drop(name)
+            self.create(name, settings)
+            self._load(name, parts, jobs, _LOADING + _WITHOUT_SORTING)
         if name == settings.get("database"):
             # Under the name it was dumped from it is the real one: its events run again.
             self.wake(name)
+
+    def _load(self, name: str, parts: t.Sequence[Part], jobs: int, first: bytes) -> None:
+        stop = threading.Event()
+        serial = {part.name: part for part in parts if part.name in ("structure", "objects")}
+        if "structure" in serial:
+            self._feed(name, serial["structure"], stop, first)
+        self._feed_all(name, [part for part in parts if part.name not in serial], jobs, stop, first)
+        if "objects" in serial:
+            self._feed(name, serial["objects"], stop, first)
 
     def wake(self, name: str) -> None:
         """Let the events run that ran where the dump was made; a loaded database under another name has them asleep."""
@@ -188,9 +201,9 @@ class MariaDB:
         if not self._exists(session, name):
             raise RunbookError(f"there is no database {name} on the server at {self._login.where}, or this log-in may not see it")
 
-    def _feed_all(self, name: str, parts: t.Sequence[Part], jobs: int, stop: threading.Event) -> None:
+    def _feed_all(self, name: str, parts: t.Sequence[Part], jobs: int, stop: threading.Event, first: bytes) -> None:
         with concurrent.futures.ThreadPoolExecutor(max(1, jobs)) as pool:
-            running = [pool.submit(self._feed, name, part, stop) for part in parts]
+            running = [pool.submit(self._feed, name, part, stop, first) for part in parts]
             try:
                 for done in concurrent.futures.as_completed(running):
                     done.result()
@@ -203,12 +216,12 @@ class MariaDB:
                 stop.set()
                 raise
 
-    def _feed(self, name: str, part: Part, stop: threading.Event) -> None:
-        """Give one part to a client; ``stop`` is set when this fails."""
+    def _feed(self, name: str, part: Part, stop: threading.Event, first: bytes) -> None:
+        """Give one part to a client, after ``first``; ``stop`` is set when this fails."""
         tail = b""
         try:
             with part.open() as reader, self.client.sql(name) as command, Process(command, stdin=subprocess.PIPE) as process:
-                process.write(_LOADING)
+                process.write(first)
                 while data := reader.read(_CHUNK):
                     if stop.is_set():
                         raise _Stopped
