@@ -161,6 +161,10 @@ ended:
   description: How many sessions were ended.
   returned: O(action=fence)
   type: int
+untouched:
+  description: V(true) when a promotion was refused, so that the server was not told anything.
+  returned: when O(action=promote) fails because the position was not reached
+  type: bool
 restart_needed:
   description: Whether the server has to be restarted before it follows.
   returned: O(action=follow)

@@ -133,6 +133,7 @@ def _promote(server: Replication, options: t.Mapping[str, t.Any], run: Run) -> d
             raise Refused(
                 f"{server.where} has not caught up: it must be at {position} and is a {describe(now)}; nothing was changed",
                 **_told(now),
+                untouched=True,
             )
     if not run.check_mode:
         server.promote(options["timeout"])
