@@ -19,6 +19,7 @@ description:
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
+  - runbook.ops._attributes.actiongroup_database
   - runbook.ops._database
 attributes:
   idempotent:

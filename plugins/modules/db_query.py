@@ -20,6 +20,7 @@ description:
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.info
+  - runbook.ops._attributes.actiongroup_database
   - runbook.ops._database
 author:
   - runbook.ops contributors (@runbook-ops)

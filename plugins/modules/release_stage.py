@@ -153,6 +153,7 @@ options:
     description:
       - Why, for the history, with O(swap).
     type: str
+    default: ''
 seealso:
   - module: runbook.ops.release_swap
   - module: runbook.ops.release_source
