@@ -113,10 +113,12 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
             if commands:
                 _through(commands, reader, plain, stored, out, stop, tick)
             else:
+                # The same bytes, hashed once.
+                stored = plain
                 for data in _chunks(reader, stop):
                     plain.update(data)
                     tick(len(data))
-                    _write_all(out, data, stored)
+                    _write_all(out, data)
         check_end(plain.tail)
         os.fsync(out)
     finally:
@@ -134,7 +136,8 @@ def _through(commands: list[Command], reader: Reader, plain: _Hash, stored: _Has
         def store() -> None:
             try:
                 while data := last.stdout.read(CHUNK):
-                    _write_all(out, data, stored)
+                    stored.update(data)
+                    _write_all(out, data)
             except BaseException as error:
                 failure.append(error)
                 # Or the feeder would wait for ever for a program that waits for us.
@@ -193,9 +196,8 @@ def read_part(folder: str, part: StoredPart, codec: Codec, encrypted: bool, tick
         stack.enter_context(files)
         commands = codec._readers(files, encrypted)
         if not commands:
-            reader: Reader = _Hashing(_Descriptor(source, stored, tick), plain)
-            yield reader
-            _proof(path, part, plain, stored)
+            yield _Descriptor(source, stored, tick)
+            _proof(path, part, stored, stored)
             return
         yield from _decoded(path, part, commands, source, plain, stored, tick)
 
@@ -338,8 +340,7 @@ def _chunks(reader: Reader, stop: threading.Event) -> t.Iterator[bytes]:
             time.sleep(_GATHER)
 
 
-def _write_all(fd: int, data: bytes, seen: _Hash) -> None:
-    seen.update(data)
+def _write_all(fd: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(fd, view) :]
