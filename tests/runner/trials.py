@@ -88,9 +88,9 @@ def _database(job: Job) -> Tally:
     report.unlink(missing_ok=True)
     if gate(process.run([own_python() / "python", TESTBED, "up", "lab1"], job.log)).failed:
         return Tally(failed=1, note="the test host did not start")
-    chosen = os.environ.get("TARGET", "").split() or ["tests/database", "tests/unit/plugins/module_utils/_database"]
+    chosen = os.environ.get("TARGET", "").split() or ["tests/database", "tests/unit/plugins/module_utils/_database/test_use_cases.py"]
     command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", "lab1", report, *chosen]
-    limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 2000
+    limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 3000
     return junit(report, process.run(command, job.log, seconds=limit))
 
 

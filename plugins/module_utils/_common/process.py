@@ -90,9 +90,12 @@ def secret_file(text: str, suffix: str = "") -> t.Iterator[str]:
 
 def _in_memory(data: bytes) -> int | None:
     """A file without a name that ends with this process, however it ends: nothing secret is left after a kill. None where there is none."""
-    if not hasattr(os, "memfd_create") or not os.path.isdir(f"/proc/{os.getpid()}/fd"):
+    if not hasattr(os, "memfd_create"):
         return None
     try:
+        # A process that has given up its privileges without starting anew owns its /proc no more, and its children may not look into it.
+        if os.stat(f"/proc/{os.getpid()}/fd").st_uid != os.geteuid():
+            return None
         fd = os.memfd_create("runbook")
     except OSError:
         return None
