@@ -71,7 +71,7 @@ def until(ready: t.Callable[[], object], seconds: float = 60) -> t.Any:
 
 
 def run(*words: str, user: str = "", text: str | None = None) -> str:
-    done = subprocess.run(words, input=text, capture_output=True, cwd="/", text=True, **as_user(user))
+    done = subprocess.run(words, input=text, capture_output=True, cwd="/", text=True, check=False, **as_user(user))
     assert done.returncode == 0, f"{words}: {done.stderr or done.stdout}"
     return done.stdout
 

@@ -159,7 +159,7 @@ def test_a_target_that_is_missed_fails_the_play(db1):
 def test_what_a_killed_drill_left_is_removed_by_the_next(db1):
     before = databases(db1)
     running = begin_drill("mariadb", dr_drill_smoke_commands=["sleep 61"])
-    driver.until(lambda: db1.try_("pgrep -xf 'sleep 61'").stdout.strip(), "the smoke test runs")
+    driver.until(lambda: db1.try_("pgrep -xf 'sleep 61'").stdout.strip() != "", "the smoke test runs")
     db1("kill -9 $(ps -o ppid= -p $(pgrep -xf 'sleep 61')) && kill -9 $(pgrep -xf 'sleep 61')")
     assert running.wait().rc != 0
     assert len(databases(db1) - before) == 2, "the scratch database and what was fetched"

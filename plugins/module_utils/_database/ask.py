@@ -28,11 +28,9 @@ class Asker(t.Protocol):
 
     def greet(self, timeout: float, database: str) -> None:
         """Raises when nobody answers or the log-in is refused."""
-        ...
 
     def read(self, check: Check) -> Reading:
         """What the server answers to a check of one of the engine's kinds."""
-        ...
 
     def close(self) -> None: ...
 

@@ -57,7 +57,6 @@ class Writer(t.Protocol):
 
     def delete(self, statement: str) -> int:
         """Run one DELETE; how many rows it removed."""
-        ...
 
 
 class Dialect(t.Protocol):
@@ -69,35 +68,27 @@ class Dialect(t.Protocol):
 
     def rows(self, database: str, statement: str, timeout: float) -> list[Row]:
         """What a statement of this collection's answers, without writing."""
-        ...
 
     def free(self, database: str, statement: str, timeout: float, limit: int) -> list[Row]:
         """What a user's statement answers, at most about ``limit`` rows; the server keeps it from writing and from being two."""
-        ...
 
     def table(self, database: str, name: str, timeout: float) -> TableColumns:
         """``InvalidInput`` when there is no such table."""
-        ...
 
     def age(self, column: Column, unit: str, zone: str) -> str:
         """An expression: seconds since the oldest moment in a column, for a SELECT that aggregates."""
-        ...
 
     def cutoff(self, column: Column, unit: str, zone: str, seconds: float) -> str:
         """A SELECT of one value ``cutoff``, by the server's clock: what a moment that long ago looks like in this column."""
-        ...
 
     def before(self, column: Column, unit: str, cutoff: str) -> str:
         """A condition: the column's moment is before ``cutoff`` (what the SELECT answered); never true of NULL."""
-        ...
 
     def key(self, column: Column) -> str:
         """An expression: a key's value as the literal that finds it again."""
-        ...
 
     def delete(self, table: TableColumns, condition: str) -> str:
         """A DELETE of rows that are named by their keys, which locks no others."""
-        ...
 
     def writer(self, database: str, lock_timeout: float) -> contextlib.AbstractContextManager[Writer]: ...
 

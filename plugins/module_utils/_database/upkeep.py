@@ -68,19 +68,15 @@ class Keeper(t.Protocol):
 
     def plan(self, deletion: Deletion) -> Planned:
         """Count what would be deleted. ``InvalidInput`` when there is no such table, column or key."""
-        ...
 
     def delete(self, planned: Planned) -> t.Iterator[int]:
         """Delete, and yield the number of rows of every batch after its commit."""
-        ...
 
     def fresh(self, action: str, tables: t.Collection[str], seconds: float) -> dict[str, str]:
         """Which of the tables had the action within so many seconds, with words that say when."""
-        ...
 
     def act(self, task: Task) -> str:
         """Do it, and say what is worth knowing; raises when the server found something wrong."""
-        ...
 
     def close(self) -> None: ...
 

@@ -27,6 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     except RunbookError as error:
         sys.stderr.write(f"{error.message}\n")
         return 2
-    outcome = run_job(job, Run(warn=lambda text: print(f"warning: {text}", flush=True)), alert=True)
-    print(f"{job.name}: {outcome.status} after {outcome.value:.1f} s{f': {outcome.message}' if outcome.message else ''}", flush=True)
+    outcome = run_job(job, Run(warn=lambda text: _say(f"warning: {text}")), alert=True)
+    _say(f"{job.name}: {outcome.status} after {outcome.value:.1f} s{f': {outcome.message}' if outcome.message else ''}")
     return 0 if outcome.status == "ok" else 1
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()

@@ -140,12 +140,16 @@ def _within_time(job: Job, how: Run) -> tuple[list[dict[str, t.Any]], str]:
     return list(answer["steps"]), str(answer["trouble"])
 
 
+def _leave(_number: int, _frame: t.Any) -> t.NoReturn:
+    raise SystemExit(143)
+
+
 def _be_child(job: Job, how: Run, writing: int) -> t.NoReturn:
     warnings: list[str] = []
     answer: dict[str, t.Any] = {"steps": [], "trouble": ""}
     try:
         # So that what a step does last, it also does when it is told to stop.
-        signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))
+        signal.signal(signal.SIGTERM, _leave)
         answer["steps"] = _steps(job, Run(diff=how.diff, warn=warnings.append, say=how.say))
     except SystemExit:
         answer["trouble"] = "it was told to stop"

@@ -22,7 +22,7 @@ def options(tmp_path):
     connection = sqlite3.connect(tmp_path / "shop.db")
     with connection:
         connection.execute("CREATE TABLE customers (name)")
-        connection.executemany("INSERT INTO customers VALUES (?)", [("x" * 500,) for _ in range(200)])
+        connection.executemany("INSERT INTO customers VALUES (?)", [("x" * 500,) for _number in range(200)])
     connection.close()
     common = {"engine": "sqlite", "name": str(tmp_path / "shop.db"), "dest": str(tmp_path / "backups")}
     assert run(db_backup, **common, compression="gzip")[0] == 0

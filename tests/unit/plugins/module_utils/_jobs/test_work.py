@@ -33,7 +33,7 @@ def job(tmp_path):
         )
 
     make.told = lambda: (tmp_path / "told").read_text() if (tmp_path / "told").exists() else ""
-    make.log = lambda: (tmp_path / "log" / "backup.log").read_text()
+    make.log = (tmp_path / "log" / "backup.log").read_text
     make.lines = lambda: [json.loads(line) for line in (tmp_path / "state" / "jobs" / "shop.jsonl").read_text().splitlines()]
     return make
 
@@ -67,7 +67,7 @@ def test_an_alert_that_fails_is_written_down(job):
 
 def ended(pid):
     """Whether a process is gone; one that nobody has waited for yet does nothing any more either."""
-    for _ in range(100):
+    for _attempt in range(100):
         try:
             if pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True
