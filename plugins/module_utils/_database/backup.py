@@ -17,7 +17,7 @@ import time
 import typing as t
 
 from .._common import clock
-from .._common.errors import Refused, RunbookError
+from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.files import fsync_folder
 from .._common.progress import Progress, megabytes
 from .._common.runner import Run, describe_os_error
@@ -61,6 +61,8 @@ def back_up(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
     try:
         server = engine.server()
         tables = request.tables.resolve(engine.tables(request.name))
+    except InvalidInput:
+        raise
     except RunbookError as error:
         # Whoever asks how the backups are has to hear of it, though nothing was begun.
         if os.path.isdir(folder.path) and not run.check_mode:
