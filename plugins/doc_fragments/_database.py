@@ -64,3 +64,31 @@ options:
     choices: [disable, prefer, require, verify-ca, verify-full]
     default: prefer
 """
+
+    # Together with the standard fragment: who has to hold still while a database is switched.
+    WRITERS = r"""
+options:
+  writer_services:
+    description:
+      - systemd units that write to the database. They are stopped before a database is switched and started after it, whatever happens.
+    type: list
+    elements: str
+    default: []
+  writer_stop_commands:
+    description:
+      - Commands, each a list of arguments or a text that is split as a shell would, that stop writers which are no systemd units.
+    type: list
+    elements: raw
+    default: []
+  writer_start_commands:
+    description:
+      - Commands that start them again.
+    type: list
+    elements: raw
+    default: []
+  writer_timeout:
+    description:
+      - How many seconds each of them may take.
+    type: float
+    default: 60
+"""

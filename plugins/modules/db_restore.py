@@ -19,6 +19,7 @@ extends_documentation_fragment:
   - runbook.ops._attributes.full
   - runbook.ops._attributes.actiongroup_database
   - runbook.ops._database
+  - runbook.ops._database.writers
 attributes:
   idempotent:
     support: none
@@ -98,29 +99,6 @@ options:
       - Whether to refuse when the server's data is on a disk of this host that has no room for a second copy.
     type: bool
     default: true
-  writer_services:
-    description:
-      - systemd units that write to the database. They are stopped before the switch and started after it, whatever happens.
-    type: list
-    elements: str
-    default: []
-  writer_stop_commands:
-    description:
-      - Commands, each a list of arguments or a text that is split as a shell would, that stop writers which are no systemd units.
-    type: list
-    elements: raw
-    default: []
-  writer_start_commands:
-    description:
-      - Commands that start them again.
-    type: list
-    elements: raw
-    default: []
-  writer_timeout:
-    description:
-      - How many seconds each of them may take.
-    type: float
-    default: 60
 seealso:
   - module: runbook.ops.db_backup
   - module: runbook.ops.db_backup_info

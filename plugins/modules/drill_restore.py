@@ -20,6 +20,7 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
   - runbook.ops._database
+  - runbook.ops._database.writers
 attributes:
   diff_mode:
     support: N/A
@@ -99,29 +100,6 @@ options:
       - How many seconds each of them may take.
     type: float
     default: 600
-  writer_services:
-    description:
-      - systemd units that are stopped before the damaged copy is replaced and started after it, for O(scenario=database_corruption).
-    type: list
-    elements: str
-    default: []
-  writer_stop_commands:
-    description:
-      - Commands that stop writers which are no systemd units.
-    type: list
-    elements: raw
-    default: []
-  writer_start_commands:
-    description:
-      - Commands that start them again.
-    type: list
-    elements: raw
-    default: []
-  writer_timeout:
-    description:
-      - How many seconds each of them may take.
-    type: float
-    default: 60
   state_dir:
     description:
       - Where it is written down what a drill has made. C(/var/lib/runbook) for root, C(~/.local/state/runbook) for others.
