@@ -95,6 +95,7 @@ options:
   schema_revision_query:
     description:
       - A query whose one value is kept as the schema's revision, such as V(SELECT MAX(version\) FROM schema_migrations).
+      - Write one that only reads. MariaDB's and MySQL's servers do not hold it to that.
     type: str
   check_space:
     description:
