@@ -141,6 +141,8 @@ def _print_result(stage: Stage, tally: Tally, seconds: float) -> None:
     word = "FAILED" if tally.failed else "ok" if tally.passed else "-"
     counts = f"{tally.passed:>5} passed {tally.failed:>3} failed"
     print(f"{stage.name:<15} {counts} {seconds:>6.1f} s  {word}{f'  {tally.note}' if tally.note else ''}", flush=True)
+    for line in tally.failures:
+        print(f"    ! {line}", flush=True)
     if tally.failed:
         print(tail(LOGS / f"{stage.name}.log"), end="", flush=True)
 

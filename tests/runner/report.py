@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import typing as t
 from xml.etree import ElementTree
 
 
@@ -18,10 +19,13 @@ class Tally:
     failed: int = 0
     skipped: int = 0
     note: str = ""
+    # A line for each failed test: its name, and the first line of what it said.
+    failures: tuple[str, ...] = ()
 
     def __add__(self, other: Tally) -> Tally:
         notes = "; ".join(note for note in (self.note, other.note) if note)
-        return Tally(self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped, notes)
+        counts = (self.passed + other.passed, self.failed + other.failed, self.skipped + other.skipped)
+        return Tally(*counts, notes, self.failures + other.failures)
 
 
 def gate(status: int) -> Tally:
@@ -44,10 +48,17 @@ def junit(path: pathlib.Path, status: int) -> Tally:
     for suite in suites:
         bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
         skipped = int(suite.get("skipped", 0))
-        tally += Tally(passed=int(suite.get("tests", 0)) - bad - skipped, failed=bad, skipped=skipped)
+        tally += Tally(int(suite.get("tests", 0)) - bad - skipped, bad, skipped, failures=tuple(_failures(suite)))
     if status != 0 and not tally.failed:
         tally += Tally(failed=1, note="no test found" if status == 5 else f"exit status {status}")
     return tally
+
+
+def _failures(suite: ElementTree.Element) -> t.Iterator[str]:
+    for case in suite.iter("testcase"):
+        for fault in (*case.iter("failure"), *case.iter("error")):
+            said = (fault.get("message") or "").strip().splitlines() or [fault.tag]
+            yield f"{case.get('classname', '')}::{case.get('name', '')}: {said[0][:300]}"
 
 
 def tail(path: pathlib.Path, lines: int = 40) -> str:

@@ -81,17 +81,25 @@ def _testbed(job: Job) -> Tally:
     return gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
 
 
-def _database(job: Job) -> Tally:
-    """Engines and use cases beside real servers, which these tests kill: on a host of their own, so that others can go on."""
+def _on_host(job: Job, host: str, usual: t.Sequence[str]) -> Tally:
+    """Tests beside real servers, which they stop, kill and fill: they run on a host of their own, so that others can go on."""
     JUNIT.mkdir(parents=True, exist_ok=True)
-    report = JUNIT / "database.xml"
+    report = JUNIT / f"{host}.xml"
     report.unlink(missing_ok=True)
-    if gate(process.run([own_python() / "python", TESTBED, "up", "lab1"], job.log)).failed:
+    if gate(process.run([own_python() / "python", TESTBED, "up", host], job.log)).failed:
         return Tally(failed=1, note="the test host did not start")
-    chosen = os.environ.get("TARGET", "").split() or ["tests/database", "tests/unit/plugins/module_utils/_database/test_use_cases.py"]
-    command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", "lab1", report, *chosen]
+    chosen = os.environ.get("TARGET", "").split() or usual
+    command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", host, report, *chosen]
     limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 3000
     return junit(report, process.run(command, job.log, seconds=limit))
+
+
+def _database(job: Job) -> Tally:
+    return _on_host(job, "lab1", ("tests/database", "tests/unit/plugins/module_utils/_database/test_use_cases.py"))
+
+
+def _operations(job: Job) -> Tally:
+    return _on_host(job, "lab2", ("tests/operations",))
 
 
 def scenarios() -> list[str]:
@@ -151,7 +159,7 @@ def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
 def _soak(job: Job) -> Tally:
     """The scenarios with RUNBOOK_SOAK=1, which asks their fault tests for the full number of rounds."""
     os.environ["RUNBOOK_SOAK"] = "1"
-    return _molecule(job) + _database(job)
+    return _molecule(job) + _database(job) + _operations(job)
 
 
 def seed_note() -> str:
@@ -170,5 +178,6 @@ STAGES = [
     Stage("demo", "make demo, twice", _demo),
     Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
     Stage("database", "engines, backups and restores on real servers", _database, after=("testbed",), uses=("lab",)),
-    Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed", "lab"), usual=False),
+    Stage("operations", "logs, checks and reports beside real services", _operations, after=("testbed",), uses=("lab2",)),
+    Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed", "lab", "lab2"), usual=False),
 ]

@@ -13,7 +13,7 @@ from .._common.errors import InvalidInput
 from .._common.outcome import Status
 from .._common.times import parse_duration
 from .conditions import Condition, parse_conditions
-from .thresholds import Thresholds
+from .._common.thresholds import Thresholds
 
 
 class Kind(t.NamedTuple):

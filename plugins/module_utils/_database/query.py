@@ -13,7 +13,7 @@ from .._common.outcome import Outcome, overall, summary
 from .._common.runner import Run, describe_os_error
 from .ask import Asker, asker_of, kinds_of
 from .checks import Check, parse_checks
-from .thresholds import NotANumber, number, plain
+from .._common.thresholds import NotANumber, number, plain
 
 
 def db_query(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:

@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from .client import Exchange
-from .jsonquery import NotEvaluated, show
+from .._common.jsonquery import NotEvaluated, show
 from .spec import BodyExpectation, CacheExpectation, Directive, Failure, HeaderExpectation, Probe
 
 _EXCERPT = 200

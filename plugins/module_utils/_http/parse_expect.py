@@ -10,7 +10,7 @@ import re
 import typing as t
 
 from .._common.errors import InvalidInput
-from .jsonquery import compile_regex, parse_json
+from .._common.jsonquery import compile_regex, parse_json
 from .percentile import NEEDED, too_few
 from .spec import BodyExpectation, ByteRange, CacheExpectation, DaysLimit, Directive, HeaderExpectation, LatencyLimit, RedirectRule
 

@@ -10,7 +10,7 @@ import typing as t
 
 from .address import Target
 from .client import Headers
-from .jsonquery import JsonExpectation
+from .._common.jsonquery import JsonExpectation
 from .retry import Backoff
 from .sign import Credentials
 from .status import StatusSet

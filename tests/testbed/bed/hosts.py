@@ -59,6 +59,22 @@ HOSTS = (
     Host("db2", 15, ("replica",), _DATABASES),
     # Whose servers are killed by tests that run on it (tests/database).
     Host("lab1", 16, ("lab",), _DATABASES, ("--tmpfs", "/srv/small:rw,size=64m,mode=755")),
+    # Whose services, logs and queues are broken by tests that run on it (tests/operations).
+    Host(
+        "lab2",
+        17,
+        ("operations",),
+        (
+            "nginx.service",
+            "apache2.service",
+            _PHP,
+            "mariadb.service",
+            "postgresql.service",
+            "redis-server.service",
+            "rabbitmq-server.service",
+        ),
+        ("--tmpfs", "/srv/small:rw,size=64m,mode=755"),
+    ),
 )
 
 

@@ -13,7 +13,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._database.check_option
 from ansible_collections.runbook.ops.plugins.module_utils._database.checks import Check, Reading, parse_checks
 from ansible_collections.runbook.ops.plugins.module_utils._database.conditions import documents, parse_conditions, sql
 from ansible_collections.runbook.ops.plugins.module_utils._database.query import run_checks
-from ansible_collections.runbook.ops.plugins.module_utils._database.thresholds import NotANumber, Thresholds, number, plain
+from ansible_collections.runbook.ops.plugins.module_utils._common.thresholds import NotANumber, Thresholds, number, plain
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import json
 import re
 import typing as t
 
-from .._common.errors import InvalidInput, RunbookError
+from .errors import InvalidInput, RunbookError
 
 _ORDER: dict[str, t.Callable[[t.Any, t.Any], bool]] = {
     "lt": lambda answer, value: answer < value,

@@ -9,8 +9,8 @@ import dataclasses
 import math
 import typing as t
 
-from .._common.errors import InvalidInput
-from .._common.outcome import Status
+from .errors import InvalidInput
+from .outcome import Status
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._http.jsonquery import NotEvaluated, parse_json
+from ansible_collections.runbook.ops.plugins.module_utils._common.jsonquery import NotEvaluated, parse_json
 
 DOCUMENT = {
     "status": "up",
