@@ -582,8 +582,8 @@ probes:
 import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
-from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
 from ansible_collections.runbook.ops.plugins.module_utils._common.jsonquery import OPERATORS
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
 from ansible_collections.runbook.ops.plugins.module_utils._http.probe import probe_all
 
 HMAC = {

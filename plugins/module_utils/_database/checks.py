@@ -11,9 +11,9 @@ import typing as t
 
 from .._common.errors import InvalidInput
 from .._common.outcome import Status
+from .._common.thresholds import Thresholds
 from .._common.times import parse_duration
 from .conditions import Condition, parse_conditions
-from .._common.thresholds import Thresholds
 
 
 class Kind(t.NamedTuple):

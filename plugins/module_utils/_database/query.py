@@ -11,9 +11,9 @@ import typing as t
 from .._common.errors import RunbookError
 from .._common.outcome import Outcome, overall, summary
 from .._common.runner import Run, describe_os_error
+from .._common.thresholds import NotANumber, number, plain
 from .ask import Asker, asker_of, kinds_of
 from .checks import Check, parse_checks
-from .._common.thresholds import NotANumber, number, plain
 
 
 def db_query(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:

@@ -9,8 +9,8 @@ import json
 import re
 import typing as t
 
-from .client import Exchange
 from .._common.jsonquery import NotEvaluated, show
+from .client import Exchange
 from .spec import BodyExpectation, CacheExpectation, Directive, Failure, HeaderExpectation, Probe
 
 _EXCERPT = 200

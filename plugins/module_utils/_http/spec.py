@@ -8,9 +8,9 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
+from .._common.jsonquery import JsonExpectation
 from .address import Target
 from .client import Headers
-from .._common.jsonquery import JsonExpectation
 from .retry import Backoff
 from .sign import Credentials
 from .status import StatusSet

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.thresholds import NotANumber, Thresholds, number, plain
 from ansible_collections.runbook.ops.plugins.module_utils._database.ask import kinds_of, value_of, waiting
 from ansible_collections.runbook.ops.plugins.module_utils._database.ask_sql import oldest
 from ansible_collections.runbook.ops.plugins.module_utils._database.check_options import CHECK
 from ansible_collections.runbook.ops.plugins.module_utils._database.checks import Check, Reading, parse_checks
 from ansible_collections.runbook.ops.plugins.module_utils._database.conditions import documents, parse_conditions, sql
 from ansible_collections.runbook.ops.plugins.module_utils._database.query import run_checks
-from ansible_collections.runbook.ops.plugins.module_utils._common.thresholds import NotANumber, Thresholds, number, plain
 
 
 @pytest.mark.parametrize(
