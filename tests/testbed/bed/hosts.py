@@ -66,7 +66,6 @@ HOSTS = (
         ("operations",),
         (
             "nginx.service",
-            "apache2.service",
             _PHP,
             "mariadb.service",
             "postgresql.service",
