@@ -42,7 +42,7 @@ class Bench:
     scale: float = 1.0
 
     def add(self, benchmark: str, what: str, measured: float, unit: str, limit: float | None = None, detail: str = "") -> None:
-        self.report.rows.append(Row(benchmark, what, measured, unit, limit, detail))
+        self.report.rows.append(Row(benchmark, what, measured, unit, limit, detail, self.report.source))
 
     def race(self, title: str, lanes: t.Sequence[Lane], change: t.Callable[[], object] = lambda: None) -> Result:
         result = race(title, self.rounds, lanes, change)

@@ -14,6 +14,9 @@ BEGIN = "<!-- written by make bench: begin -->"
 END = "<!-- written by make bench: end -->"
 
 
+Runs = t.Dict[str, t.Dict[str, t.Any]]
+
+
 @dataclasses.dataclass
 class Row:
     """One number and what it may be at most (``None``: reported only). ``detail`` says what it was made of."""
@@ -24,6 +27,8 @@ class Row:
     unit: str
     limit: float | None = None
     detail: str = ""
+    # The function that measured it, as the command line names it.
+    source: str = ""
 
     @property
     def passed(self) -> bool | None:
@@ -47,6 +52,7 @@ class Report:
     facts: dict[str, str]
     rows: list[Row] = dataclasses.field(default_factory=list)
     samples: dict[str, list[float]] = dataclasses.field(default_factory=dict)
+    source: str = ""
 
     @property
     def missed(self) -> list[Row]:
@@ -73,19 +79,30 @@ class Report:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
-    def write_docs(self, page: pathlib.Path) -> None:
-        """Replace what is between the markers of ``page``; everything else on it is written by hand."""
+    def write_docs(self, page: pathlib.Path, kept: pathlib.Path) -> None:
+        """Put what this run measured into ``kept`` (JSON, by the name of what measured it) and all that is kept into ``page``.
+
+        What this run did not measure stays as it was, with the circumstances of its own run. Only what is between the page's
+        markers is replaced.
+        """
         text = page.read_text()
         if BEGIN not in text or END not in text:
             raise SystemExit(f"bench: {page} has lost its markers {BEGIN} … {END}; put them back")
+        runs: Runs = json.loads(kept.read_text()) if kept.exists() else {}
+        for name in dict.fromkeys(row.source for row in self.rows):
+            runs[name] = {"facts": self.facts, "rows": [dataclasses.asdict(row) for row in self.rows if row.source == name]}
         before, _marker, rest = text.partition(BEGIN)
         _old, _marker, after = rest.partition(END)
-        page.write_text(f"{before}{BEGIN}\n{self._markdown()}\n{END}{after}")
+        kept.write_text(json.dumps(runs, indent=2, ensure_ascii=False) + "\n")
+        page.write_text(f"{before}{BEGIN}\n{_markdown(runs)}\n{END}{after}")
 
-    def _markdown(self) -> str:
-        lines = [f"{'; '.join(f'{name} {value}' for name, value in self.facts.items())}.", ""]
-        lines += ["| benchmark | what | measured | at most | | made of |", "|---|---|---|---|---|---|"]
-        for row in self.rows:
+
+def _markdown(runs: Runs) -> str:
+    lines = ["| benchmark | what | measured | at most | | made of |", "|---|---|---|---|---|---|"]
+    for run in runs.values():
+        for row in (Row(**row) for row in run["rows"]):
             cells: t.List[str] = [row.benchmark, row.what, row.number(row.measured), row.number(row.limit), row.verdict, row.detail]
             lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
-        return "\n".join(lines)
+    lines += ["", "Measured by, and under these circumstances:", ""]
+    lines += [f"- `{name}`: {'; '.join(f'{fact} {value}' for fact, value in run['facts'].items())}" for name, run in runs.items()]
+    return "\n".join(lines)

@@ -76,7 +76,8 @@ def databases(db1):
     return {
         *db1("mysql -N -e 'SHOW DATABASES'").split(),
         *db1("runuser -u postgres -- psql -Atc 'SELECT datname FROM pg_database'").split(),
-        *db1("ls -A /srv/rb_mol /var/tmp").split(),
+        # systemd's own folders come and go with services that have nothing to do with this.
+        *(name for name in db1("ls -A /srv/rb_mol /var/tmp").split() if not name.startswith("systemd-private-")),
     }
 
 
