@@ -4,7 +4,8 @@
 """``make bench``: measure the collection against what people use instead, on the test hosts.
 
 Everything that is needed is installed: the test hosts (tests/testbed), Debian's rsync and Capistrano here, git on a host.
-Results: a table here, .work/bench.json, and with --write docs/benchmarks.json and the table in docs/benchmarks.md. Status 1 when a limit is missed.
+Results: a table here, .work/bench.json, and with --write docs/benchmarks.json and the table in docs/benchmarks.md.
+Status 1 when a limit is missed.
 """
 
 from __future__ import annotations

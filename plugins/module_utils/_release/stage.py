@@ -32,10 +32,11 @@ from .._common.progress import Advance, Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
 from .build import Builder, Built, Known, Owner, check_space
+from .incoming import Incoming
 from .manifest import SHORT, Changes, Entry, Manifest, compare
 from .receive import receive
 from .site import RELEASES, SHARED, Record, Site, release_id
-from .store import STATE, LocalStore
+from .store import LocalStore
 from .verify import verify_tree
 from .walk import Shared
 
@@ -74,9 +75,7 @@ class Stager:
         self.say = say
         self.store, self.site, self.request, self.check_mode = store, Site(store), request, check_mode
         self.release = release_id(request.release)
-        self.incoming = f"{STATE}/incoming/{self.release}"
-        self.blobs = store.absolute(f"{self.incoming}/blobs")
-        self.tree = store.absolute(f"{self.incoming}/tree")
+        self.incoming = Incoming(store, self.site, self.release)
         self.owner = Owner.named(request.owner, request.group)
         self.notes: list[str] = []
         self._inside = False
@@ -99,12 +98,12 @@ class Stager:
             asked = [digests[start : start + size] for start in range(0, len(digests), size)]
             missing = [index for index, digest in enumerate(asked) if digest not in known]
             if not set(missing) <= set(guessed):
-                return {"missing": missing, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
+                return {"missing": missing, "python": sys.executable, "incoming": self.incoming.blobs, "notes": self.notes}
             reply = self.detail(trees)
             if self.check_mode:
                 return reply
             self.receive(upload)
-            if any(not os.path.exists(f"{self.blobs}/{digest}") for digest in reply["lacking"]):
+            if any(not os.path.exists(f"{self.incoming.blobs}/{digest}") for digest in reply["lacking"]):
                 return reply
             built = self.build()
             # An earlier release's file may prove spoilt only now: then this is what ``detail`` would have answered.
@@ -113,7 +112,7 @@ class Stager:
     def receive(self, upload: str) -> None:
         """Store the files that came inside a message (base64)."""
         if upload:
-            _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.blobs)
+            _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.incoming.blobs)
 
     def settled(self) -> dict[str, t.Any] | None:
         """What can be said without looking at the content; also takes the lock and recovers an interrupted swap."""
@@ -143,7 +142,7 @@ class Stager:
                 raise Refused(f"release {self.release} exists with other content; stage under a new id, a release is never edited")
             if not self.check_mode:
                 # Of a run that was killed after the record said ready.
-                self.store.remove_tree(self.incoming)
+                self.store.remove_tree(self.incoming.path)
                 self.store.empty_trash()
             return self._result(record, False)
         if self.request.reuse_current:
@@ -206,23 +205,22 @@ class Stager:
         with self.alone():
             lock.check(self.site, self.request.lock_owner)
             reply = self.accept(self._assemble(trees))
-            return {**reply, "python": sys.executable, "incoming": self.blobs, "notes": self.notes}
+            return {**reply, "python": sys.executable, "incoming": self.incoming.blobs, "notes": self.notes}
 
     def accept(self, manifest: Manifest) -> dict[str, t.Any]:
         """Check that there is room, record the release as being staged, and say what is lacking."""
         known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
-        arrived = set(os.listdir(self.blobs)) if os.path.isdir(self.blobs) else set()
         sizes = {entry.digest: entry.size for entry in manifest.entries if entry.kind == "f"}
-        waiting = self._harvestable(manifest)
-        inherited = {digest: path for digest, path in self._unfinished_uploads().items() if digest in sizes}
-        lacking = [digest for digest in sizes if digest not in known and digest not in {*arrived, *waiting, *inherited}]
+        inherited = {digest: path for digest, path in self._left_by_others().items() if digest in sizes}
+        waiting = {*self.incoming.arrived(), *self.incoming.harvestable(manifest), *inherited}
+        lacking = [digest for digest in sizes if digest not in known and digest not in waiting]
         to_send = sum(sizes[digest] for digest in lacking)
         copies = manifest.total_bytes - sum(sizes.values())  # the same content at a second path is a copy
         if not self.request.hardlink:
             copies += sum(sizes[digest] for digest in known)
         linked = sum(entry.digest in known for entry in manifest.entries if entry.kind == "f") if self.request.hardlink else 0
         check_space(self.store, to_send + copies, len(manifest.entries) - linked)
-        resumed = {digest for digest in {*arrived, *waiting, *inherited} if digest in sizes and digest not in known}
+        resumed = {digest for digest in waiting if digest in sizes and digest not in known}
         reply: dict[str, t.Any] = {"lacking": lacking, "bytes": to_send, "resumed": len(resumed)}
         if self.check_mode:
             reply["changes"] = dataclasses.asdict(self.changes(manifest))
@@ -232,10 +230,10 @@ class Stager:
                 self.store.make_folder(folder, 0o755)
                 self.owner.give(self.store.absolute(folder))
         self._make_shared()
-        self._reclaim()
-        self.store.make_folder(f"{self.incoming}/blobs", 0o700)
-        self._inherit(inherited)
-        self.store.write(f"{self.incoming}/manifest.json", manifest.to_json())
+        self.incoming.reclaim()
+        self.incoming.make()
+        self.notes.extend(self.incoming.inherit(inherited))
+        self.store.write(f"{self.incoming.path}/manifest.json", manifest.to_json())
         if self.site.record(self.release) is None:
             owner, group = self._owner_names()
             self.site.save(
@@ -243,33 +241,12 @@ class Stager:
             )
         return reply
 
-    def _unfinished_uploads(self) -> dict[str, str]:
-        """Files that interrupted runs under other ids had sent: sha256 to path. Only for the holder of the lock, else a
-        run that is alive could be robbed."""
+    def _left_by_others(self) -> dict[str, str]:
+        """What interrupted runs under other ids had sent. Only for the holder of the lock, else a run that is alive could be robbed."""
         held = lock.holder(self.site)
         if not self.request.lock_owner or not held or held.owner != self.request.lock_owner:
             return {}
-        found = {}
-        for other in self.store.names(f"{STATE}/incoming"):
-            if other != self.release:
-                stager = Stager(self.store, dataclasses.replace(self.request, release=other))
-                data = self.store.read(f"{stager.incoming}/manifest.json")
-                if data and not self.check_mode:
-                    with contextlib.suppress(RunbookError):  # damaged: what that run had built is not worth stopping this one
-                        stager._harvest(Manifest.from_json(data))
-                for name in self.store.names(f"{stager.incoming}/blobs"):
-                    if len(name) == 64:
-                        found[name] = f"{stager.blobs}/{name}"
-        return found
-
-    def _inherit(self, uploads: t.Mapping[str, str]) -> None:
-        for name, path in uploads.items():
-            os.rename(path, f"{self.blobs}/{name}")
-        for other in self.store.names(f"{STATE}/incoming"):
-            held = self.site.record(other)
-            if uploads and other != self.release and held and held.state == "staging" and not self.site.exists(other):
-                self.notes.append(f"what the interrupted staging of {other} had received was taken over")
-                self.site.forget(other)
+        return self.incoming.left_by_others(look_only=self.check_mode)
 
     def changes(self, manifest: Manifest) -> Changes:
         """How the release differs from the current one."""
@@ -325,7 +302,7 @@ class Stager:
         """Build, verify and record the release; or answer the sha256 that are still ``lacking``."""
         with self.alone():
             lock.check(self.site, self.request.lock_owner)
-            data = self.store.read(f"{self.incoming}/manifest.json")
+            data = self.store.read(f"{self.incoming.path}/manifest.json")
             if data is None:
                 raise RunbookError(f"nothing is being staged as {self.release} on {self.store.base}; run the deploy again")
             manifest = Manifest.from_json(data)
@@ -335,15 +312,15 @@ class Stager:
             return {"done": self._make_ready(manifest, built)}
 
     def _build_tree(self, manifest: Manifest, source: str | None) -> Built:
-        self._harvest(manifest)
+        self.incoming.harvest(manifest)
         known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
         while True:
-            self.store.remove_tree(f"{self.incoming}/tree")
+            self.store.remove_tree(f"{self.incoming.path}/tree")
             builder = Builder(
-                self.tree,
+                self.incoming.tree,
                 self.owner,
                 known=known,
-                blobs=self.blobs,
+                blobs=self.incoming.blobs,
                 source=source,
                 hardlink=self.request.hardlink,
                 advance=self._progress("building", manifest),
@@ -351,7 +328,7 @@ class Stager:
             built = builder.build(manifest)
             if built.lacking:
                 return built
-            drift, self._stamp = verify_tree(self.tree, manifest, self._progress("verifying", manifest))
+            drift, self._stamp = verify_tree(self.incoming.tree, manifest, self._progress("verifying", manifest))
             if not drift:
                 return built
             spoilt = [path for path in drift.drifted if path in built.linked_from]
@@ -367,52 +344,20 @@ class Stager:
                 known.pop(digest, None)
             for path in uploads if source is None else ():
                 # It was whole when it arrived (a power failure can undo that); harvested, it would come back for ever.
-                os.unlink(f"{self.tree}/{path}")
+                os.unlink(f"{self.incoming.tree}/{path}")
                 self.notes.append(f"{path} had arrived but is damaged; it is sent anew")
-            self._harvest(manifest)
+            self.incoming.harvest(manifest)
 
     def _progress(self, what: str, manifest: Manifest) -> Advance:
         return Progress(f"{what} {self.release}", self.say, files=len(manifest.files), size=manifest.total_bytes).advance
-
-    def _reclaim(self) -> None:
-        """Take back a tree that a run put in its place and was killed before it recorded it: it is built and verified again."""
-        if self.site.exists(self.release):  # and unfinished, so it can't be current
-            self.store.remove_tree(f"{self.incoming}/tree")
-            self.store.make_folder(self.incoming, 0o700)
-            self.store.rename(f"{RELEASES}/{self.release}", f"{self.incoming}/tree")
-
-    def _harvestable(self, manifest: Manifest) -> set[str]:
-        """What an interrupted build had already moved out of the uploads."""
-        found = set()
-        for tree in (self.tree, self.store.absolute(f"{RELEASES}/{self.release}")):
-            for entry in manifest.entries if os.path.isdir(tree) else ():
-                if entry.kind == "f":
-                    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
-                        seen = os.lstat(f"{tree}/{entry.path}")
-                        if seen.st_nlink == 1 and seen.st_size == entry.size:
-                            found.add(entry.digest)
-        return found
-
-    def _harvest(self, manifest: Manifest) -> None:
-        """Move the files of an interrupted build back to the uploads; they are hashed again in the new one."""
-        if not os.path.isdir(self.tree):
-            return
-        os.makedirs(self.blobs, 0o700, exist_ok=True)
-        for entry in manifest.entries:
-            if entry.kind == "f":
-                with contextlib.suppress(FileNotFoundError, NotADirectoryError, PermissionError):
-                    path = f"{self.tree}/{entry.path}"
-                    seen = os.lstat(path)
-                    if seen.st_nlink == 1 and seen.st_size == entry.size:
-                        os.rename(path, f"{self.blobs}/{entry.digest}")
 
     def _make_ready(self, manifest: Manifest, built: Built) -> dict[str, t.Any]:
         place = self.store.absolute(f"{RELEASES}/{self.release}")
         self.site.save_manifest(self.release, manifest)
         record = self.site.record(self.release) or Record(self.release, "staging", clock.now())
         self.say(f"writing {self.release} to the disk")
-        _flush(self.tree)
-        os.rename(self.tree, place)
+        _flush(self.incoming.tree)
+        os.rename(self.incoming.tree, place)
         fsync_folder(os.path.dirname(place))
         owner, group = self._owner_names()
         record.state, record.root, record.source_root = "ready", manifest.root, manifest.root
@@ -422,7 +367,7 @@ class Stager:
         self.site.save(record)
         changes = self.changes(manifest)
         self.site.note("staged", release=self.release, root=manifest.root, files=record.files, bytes=record.bytes, by=self.request.by)
-        self.store.remove_tree(self.incoming)
+        self.store.remove_tree(self.incoming.path)
         result = self._result(record, True)
         result.update(linked_files=built.linked, copied_files=built.copied, received_files=built.moved, changes=dataclasses.asdict(changes))
         return result
@@ -513,7 +458,7 @@ def _step(stager: Stager, message: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return stager.detail(message["trees"])
     if step == "receive_file":
         with open(message["file"], "rb") as stream:
-            return {"received": _received(stream, stager.blobs)}
+            return {"received": _received(stream, stager.incoming.blobs)}
     if step == "build":
         stager.receive(message["upload"])
         return stager.build()
