@@ -50,7 +50,11 @@ def backup_run(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     if unknown:
         raise InvalidInput(f"there is no job {unknown[0]!r}; there are {', '.join(job.name for job in jobs) or 'none'}")
     chosen = [job for job in jobs if not options["only"] or job.name in options["only"]]
-    outcomes = [run_job(job, run, alert=options["alert"]) for job in chosen]
+    outcomes = []
+    for number, job in enumerate(chosen, 1):
+        # Said in this process, which so has the file that the job's own process writes its progress to, and removes it.
+        run.say(f"{job.name}, job {number} of {len(chosen)}")
+        outcomes.append(run_job(job, run, alert=options["alert"]))
     items = [outcome.to_dict() for outcome in outcomes]
     result = {
         "changed": any(step["result"].get("changed") for item in items for step in item["steps"]),

@@ -10,9 +10,12 @@ import sys
 import time
 
 import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import complete
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._common.progress_file import ProgressFile, newest_line
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._jobs import command, use_cases
+from ansible_collections.runbook.ops.plugins.module_utils._jobs.actions import ACTIONS, COMMAND, Action
 from ansible_collections.runbook.ops.plugins.module_utils._jobs.plan import Job, Step
 from ansible_collections.runbook.ops.plugins.module_utils._jobs.work import run_job
 
@@ -140,3 +143,21 @@ def test_all_jobs_are_tried_and_the_failed_ones_named(tmp_path):
     assert use_cases.backup_run({**options, "only": ["second"]}, Run())["msg"] == "1 job ok"
     with pytest.raises(RunbookError, match="no job 'fourth'"):
         use_cases.backup_run({**options, "only": ["fourth"]}, Run())
+
+
+def test_all_jobs_say_how_far_they_are_in_one_file(tmp_path, monkeypatch):
+    path = tmp_path / "progress"
+
+    def use_case(_options, how):
+        how.say("half of it")
+        line = newest_line(str(path), path.read_bytes())
+        return {"changed": True, "read": line}
+
+    monkeypatch.setitem(ACTIONS, "command", Action(COMMAND, use_case))
+    file = ProgressFile(str(path))
+    jobs = [{"name": name, "kind": "command", "command": ["true"]} for name in ("one", "two")]
+    options = complete(use_cases.RUN, {"jobs": jobs, "log": str(tmp_path / "log"), "state_dir": str(tmp_path / "state")}, "backup_run")
+    done = use_cases.backup_run(options, Run(say=file.say))
+    assert [job["steps"][0]["result"]["read"] for job in done["jobs"]] == ["half of it"] * 2
+    file.close()
+    assert not path.exists()
