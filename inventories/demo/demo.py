@@ -54,10 +54,10 @@ class Demo:
     def start_servers(self) -> None:
         for host, port in zip(HOSTS, self.ports):
             (WORK / host).mkdir(parents=True)
+            (WORK / "logs" / host).mkdir(parents=True)
             log = open(WORK / f"{host}.log", "wb")  # noqa: SIM115 - the server keeps it
-            self.servers.append(
-                subprocess.Popen([sys.executable, str(HERE / "server.py"), str(WORK / host), str(port)], stdout=log, stderr=log)
-            )
+            words = [sys.executable, str(HERE / "server.py"), str(WORK / host), str(port), str(WORK / "logs" / host)]
+            self.servers.append(subprocess.Popen(words, stdout=log, stderr=log))
         deadline = time.monotonic() + 10
         while any(fetch(port)[0] == 0 for port in self.ports):
             if time.monotonic() > deadline:
