@@ -107,6 +107,6 @@ def _refuse_limit(name: str, option: str, limit: float, measure: Measure, below:
     if never or always:
         lies = f"from {least:g}" + ("" if most is None else f" to {most:g}")
         raise InvalidInput(
-            f"{option} {limit:g} can {'never' if never else 'only'} be passed: {name} is {lies} {measure.unit}".rstrip()
+            f"{option} {limit:g} {'can never be' if never else 'is always'} passed: {name} is {lies} {measure.unit}".rstrip()
             + f", and bad {'below' if below else 'above'} its limits"
         )
