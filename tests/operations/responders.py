@@ -35,6 +35,8 @@ class TimeServer:
         self._thread.start()
 
     def close(self) -> None:
+        if self._socket.fileno() < 0:
+            return
         # A thread that waits in recvfrom keeps the port; an empty packet wakes it.
         host, port = self._socket.getsockname()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as waker:

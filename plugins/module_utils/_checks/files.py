@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import re
@@ -24,7 +25,15 @@ _LINE = re.compile(r"([0-9a-fA-F]{64}|[0-9a-fA-F]{96}|[0-9a-fA-F]{128}) [ *](.+)
 _ALGORITHMS = {64: "sha256", 96: "sha384", 128: "sha512"}
 _LARGEST = 16 << 20
 # Seconds by which clocks may differ.
-_SLACK = 300
+SLACK = 300
+
+
+def age_of(path: str, when: float) -> float:
+    """Seconds since ``when``, the time that a file has or tells; ``RunbookError`` when that is yet to come."""
+    age = time.time() - when
+    if age < -SLACK:
+        raise RunbookError(f"{path} is dated {in_words(-age)} in the future; a clock was or is wrong")
+    return max(0.0, age)
 
 
 def _absolute(option: str) -> t.Callable[[t.Mapping[str, t.Any]], None]:
@@ -51,7 +60,7 @@ def _certificate(check: Check) -> Reading:
         raise RunbookError(f"no file fits {check.text('path')}")
     path, first = min(found, key=lambda item: item[1].not_after)
     left = (first.not_after.timestamp() - time.time()) / 86400
-    early = [(path, one) for path, one in found if one.not_before.timestamp() - time.time() > _SLACK]
+    early = [(path, one) for path, one in found if one.not_before.timestamp() - time.time() > SLACK]
     when = f"{first.not_after:%Y-%m-%d %H:%M} UTC"
     note = f"{first.subject or 'a certificate without a name'} in {path} {'expired' if left < 0 else 'expires'} {when}"
     details = {"path": path, **first.to_dict(), "certificates": len(found)}
@@ -83,16 +92,20 @@ def _need_limit(given: t.Mapping[str, t.Any]) -> None:
 
 def _file_age(check: Check) -> Reading:
     """Seconds since the newest file was changed; of ``oldest`` the other way round, and then no file is no trouble (a spool)."""
-    found = [(os.stat(path).st_mtime, path) for path in matching(check.text("path")) if not os.path.isdir(path)]
+    found = []
+    for path in matching(check.text("path")):
+        # A spool's files come and go.
+        with contextlib.suppress(FileNotFoundError):
+            facts = os.stat(path)
+            if not stat.S_ISDIR(facts.st_mode):
+                found.append((facts.st_mtime, path))
     if not found and check.measure == "oldest":
         return Reading(0, "there is none")
     if not found:
         return Reading(None, f"no file fits {check.text('path')}", "failed")
     when, path = min(found) if check.measure == "oldest" else max(found)
-    age = time.time() - when
-    if age < -_SLACK:
-        raise RunbookError(f"{path} is dated {in_words(-age)} in the future; a clock was or is wrong")
-    return Reading(max(0, int(age)), f"{path} is {in_words(max(0.0, age))} old", details={"path": path, "files": len(found)})
+    age = age_of(path, when)
+    return Reading(int(age), f"{path} is {in_words(age)} old", details={"path": path, "files": len(found)})
 
 
 def _file_contents(check: Check) -> Reading:

@@ -76,10 +76,10 @@ def _apply(hold: Hold, outcome: Outcome, before: t.Mapping[str, t.Any], now: flo
         lasted = streaks[raw]
         outcome.status = counts
         outcome.details["held"] = raw
-        wanted = [f"for {in_words(hold.seconds)}"] if hold.seconds else []
+        wanted = [in_words(hold.seconds)] if hold.seconds else []
         wanted += [f"{hold.times} times in a row"] if hold.times > 1 else []
         so_far = f"{in_words(now - lasted['since'])}, {int(lasted['times'])} time{'' if lasted['times'] == 1 else 's'}"
-        outcome.message = f"{outcome.message} ({raw}, but so far {so_far}; counts when {' and '.join(wanted)})"
+        outcome.message = f"{outcome.message} ({raw}, but so far {so_far}; counts after {' and '.join(wanted)})"
     return {"streaks": streaks, "at": now}
 
 

@@ -16,10 +16,10 @@ from .._common.errors import InvalidInput, RunbookError
 from .._common.runner import Run
 from .._common.times import in_words
 from .._database.info import db_backup_info
+from .files import age_of
 from .kind import Check, Kind, Measure, Reading
 from .services import properties, refuse_unit
 
-_SLACK = 300
 _LARGEST = 64 << 10
 
 
@@ -32,13 +32,11 @@ def _heartbeat(check: Check) -> Reading:
     except FileNotFoundError:
         return Reading(None, f"{path} is not there: the job never ended well, or leaves its heartbeat elsewhere", "failed")
     beat, status, said = _beat(data, path, changed)
-    age = time.time() - beat
-    if age < -_SLACK:
-        raise RunbookError(f"{path} is dated {in_words(-age)} in the future; a clock was or is wrong")
-    note = f"last beat {in_words(max(0.0, age))} ago"
+    age = age_of(path, beat)
+    note = f"last beat {in_words(age)} ago"
     if status not in ("", "ok"):
-        return Reading(max(0, int(age)), f"{note}, and that run was {status}{f': {said}' if said else ''}", "failed")
-    return Reading(max(0, int(age)), note)
+        return Reading(int(age), f"{note}, and that run was {status}{f': {said}' if said else ''}", "failed")
+    return Reading(int(age), note)
 
 
 def _beat(data: bytes, path: str, changed: float) -> tuple[float, str, str]:

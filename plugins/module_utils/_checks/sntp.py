@@ -40,17 +40,14 @@ def ask(host: str, port: int, timeout: float) -> Answer:
     except OSError as error:
         raise RunbookError(f"the time server {where} has no address: {error.strerror or error}") from None
     family, kind, protocol, _name, address = found[0]
-    end, trouble = time.monotonic() + timeout, "it does not answer"
+    trouble = "it does not answer"
     with socket.socket(family, kind, protocol) as sock:
         try:
             # So that the kernel drops what others send, and tells when nobody listens there.
             sock.connect(address)
-            for number in range(_TRIES):
-                left = end - time.monotonic()
-                if left <= 0:
-                    break
+            for _number in range(_TRIES):
                 try:
-                    return _exchange(sock, where, min(left, timeout * (number + 1) / _TRIES))
+                    return _exchange(sock, where, timeout / _TRIES)
                 except (socket.timeout, TimeoutError):
                     continue
         except OSError as error:

@@ -79,7 +79,7 @@ def test_what_is_held_is_said(path):
     host = Host(path, times=2, **{"for": "5m"})
     outcome = host.see("failed")
     assert outcome.details == {"held": "failed"}
-    assert outcome.message == "80 % (failed, but so far 0 seconds, 1 time; counts when for 5 minutes and 2 times in a row)"
+    assert outcome.message == "80 % (failed, but so far 0 seconds, 1 time; counts after 5 minutes and 2 times in a row)"
     assert host.see("ok").details == {}
 
 
