@@ -57,5 +57,5 @@ def _command(check: Check) -> Reading:
 
 
 KINDS: dict[str, Kind] = {
-    "command": Kind(_command, {"value": Measure(least=None)}, ("command", "query"), ("operator", "value", "rc"), _refuse)
+    "command": Kind(_command, {"value": Measure(least=None)}, ("command", "query"), ("operator", "value", "rc"), _refuse, True)
 }

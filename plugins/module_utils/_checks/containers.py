@@ -101,4 +101,4 @@ def _object(data: bytes, name: str) -> dict[str, t.Any]:
     return found
 
 
-KINDS: dict[str, Kind] = {"container": Kind(_container, {"restarts": Measure("restarts")}, ("container",), ("socket",), _refuse)}
+KINDS: dict[str, Kind] = {"container": Kind(_container, {"restarts": Measure("restarts")}, ("container",), ("socket",), _refuse, True)}

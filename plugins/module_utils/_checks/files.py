@@ -84,12 +84,6 @@ def _certificates(path: str) -> list[Certificate]:
     return found
 
 
-def _need_limit(given: t.Mapping[str, t.Any]) -> None:
-    _absolute("path")(given)
-    if given["warn"] is None and given["crit"] is None:
-        raise InvalidInput("kind file_age needs warn or crit, for example crit: 26h")
-
-
 def _file_age(check: Check) -> Reading:
     """Seconds since the newest file was changed; of ``oldest`` the other way round, and then no file is no trouble (a spool)."""
     found = []
@@ -163,6 +157,6 @@ def _names(base: str) -> t.Iterator[str]:
 
 KINDS: dict[str, Kind] = {
     "certificate": Kind(_certificate, {"days": Measure("days", 30, 14, below=True, least=None)}, ("path",), refuse=_absolute("path")),
-    "file_age": Kind(_file_age, {"newest": Measure("s"), "oldest": Measure("s")}, ("path",), refuse=_need_limit),
+    "file_age": Kind(_file_age, {"newest": Measure("s"), "oldest": Measure("s")}, ("path",), refuse=_absolute("path")),
     "file_contents": Kind(_file_contents, {"count": Measure("files", None, 0)}, ("path", "manifest"), ("exact",), refuse=_absolute("path")),
 }

@@ -69,6 +69,7 @@ class Kind:
 
     ``measures``: the default first. ``needs`` and ``takes`` are options that must, and may, be given; the first of either names the
     check when nothing else does. ``refuse`` raises ``InvalidInput`` for options that make no sense, before anything is looked at.
+    ``judges``: what is read has a status of its own, so that limits may be missing.
     """
 
     read: Read
@@ -76,6 +77,7 @@ class Kind:
     needs: tuple[str, ...] = ()
     takes: tuple[str, ...] = ()
     refuse: t.Callable[[t.Mapping[str, t.Any]], None] | None = None
+    judges: bool = False
 
 
 __all__ = ["Check", "Hold", "Kind", "Measure", "Read", "Reading"]

@@ -61,6 +61,8 @@ def _parse(written: t.Mapping[str, t.Any], timeout: float) -> Check:
     )
     if kind.refuse:
         kind.refuse(given)
+    if not kind.judges and check.thresholds.warn is None and check.thresholds.crit is None:
+        raise InvalidInput(f"{name} {measured} needs warn or crit; without a limit it would always be ok")
     return check
 
 

@@ -76,4 +76,4 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
     return found.ipv4_mapped or found if isinstance(found, ipaddress.IPv6Address) else found
 
 
-KINDS: dict[str, Kind] = {"port": Kind(_port, {"sockets": Measure("sockets")}, ("port",), ("address", "protocol"), _refuse)}
+KINDS: dict[str, Kind] = {"port": Kind(_port, {"sockets": Measure("sockets")}, ("port",), ("address", "protocol"), _refuse, True)}

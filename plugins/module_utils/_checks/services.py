@@ -116,7 +116,7 @@ def _owner(user: str) -> int | None:
 
 
 KINDS: dict[str, Kind] = {
-    "service": Kind(_service, {"restarts": Measure("restarts")}, ("service",), ("enabled",), refuse_unit("service")),
+    "service": Kind(_service, {"restarts": Measure("restarts")}, ("service",), ("enabled",), refuse_unit("service"), True),
     "failed_units": Kind(_failed_units, {"count": Measure("units", None, 0)}, (), ("ignore",)),
     "process": Kind(_process, {"count": Measure("processes", None, 1, below=True)}, ("process",), ("user", "arguments")),
 }

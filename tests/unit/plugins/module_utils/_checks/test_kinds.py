@@ -127,7 +127,7 @@ def kind(monkeypatch):
     """A kind of which a test says what it reads."""
 
     def add(read, name="sample", **measure):
-        monkeypatch.setitem(KINDS, name, Kind(read, {"value": Measure(**measure)}))
+        monkeypatch.setitem(KINDS, name, Kind(read, {"value": Measure(**measure)}, judges=True))
 
     return add
 

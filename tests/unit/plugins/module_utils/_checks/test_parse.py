@@ -54,8 +54,8 @@ def test_limits():
     assert (check.thresholds.warn, check.thresholds.crit, check.thresholds.below) == (20 << 30, 5 << 30, True)
     check = parsed(kind="uptime", direction="above", crit="180d")
     assert (check.thresholds.warn, check.thresholds.crit, check.thresholds.below) == (None, 180 * 86400, False)
-    # Limits for the other side than asked for are no limits.
-    assert parsed(kind="disk", path="/", direction="below").thresholds.crit is None
+    check = parsed(kind="disk", path="/", direction="below", crit=5)
+    assert (check.thresholds.warn, check.thresholds.crit, check.thresholds.below) == (None, 5, True)
     assert parsed(kind="certificate", path="/x", warn=10, crit=-1).thresholds.crit == -1
 
 
@@ -95,7 +95,9 @@ def test_unknown_kinds_offer_the_nearest(name, said):
         ({"kind": "memory", "crit": "much"}, "crit 'much' is no number"),
         ({"kind": "memory", "crit": True}, "crit True is no number"),
         ({"kind": "file_age", "path": "/x", "crit": "soon"}, "is no duration"),
-        ({"kind": "file_age", "path": "/x"}, "needs warn or crit"),
+        ({"kind": "file_age", "path": "/x"}, "file_age newest needs warn or crit"),
+        ({"kind": "disk", "path": "/", "measure": "free"}, "disk free needs warn or crit; without a limit it would always be ok"),
+        ({"kind": "uptime", "direction": "above"}, "uptime time needs warn or crit"),
         ({"kind": "backup", "dest": "/x", "warn": "1d"}, "needs crit beside warn"),
         ({"kind": "disk"}, "kind disk needs path"),
         ({"kind": "disk", "path": "srv"}, "is not absolute"),
