@@ -45,7 +45,7 @@ options:
           - V(failed_units), how many of systemd's units failed, without those in O(checks[].ignore); fails above V(0).
           - V(timer), seconds since systemd's O(checks[].timer) last started its unit; fails above 26 hours, or when that run failed.
           - V(heartbeat), seconds since a job left its mark in the file O(checks[].path), by that file's time, or what it says when it is
-            a JSON document with C(at) and C(status); fails above 5 minutes, or when the status is not V(ok).
+            a JSON document with C(at) and C(status); fails above 5 minutes, or when the status was V(failed).
           - V(disk) and V(inodes), V(percent) of the file system of O(checks[].path) that is used (V(70) and V(90)), or what is V(free)
             (bad below its limits).
           - V(memory), V(percent) that is not available to programs (V(80) and V(95)), or the V(free) bytes. V(swap), the same (V(50) and
@@ -271,7 +271,7 @@ EXAMPLES = r"""
   runbook.ops.host_check:
     checks:
       - {kind: timer, timer: certbot}
-      - {kind: heartbeat, path: /var/lib/runbook/heartbeat/cleanup.json, crit: 26h}
+      - {kind: heartbeat, path: /var/lib/runbook/cleanup.heartbeat, crit: 26h}
       - {kind: backup, dest: /var/backups/databases, database: shop}
       - {kind: file_age, path: /srv/export/*.csv, warn: 25h, crit: 49h}
       - {name: stuck mail, kind: file_age, path: /var/spool/mail-out/*, measure: oldest, warn: 10m, crit: 1h}

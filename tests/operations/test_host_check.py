@@ -371,6 +371,8 @@ def test_heartbeat(tmp_path):
     one("ok", **check)
     aged(path, 0, json.dumps({"at": now, "status": "failed", "message": "exit status 3"}))
     one("failed", "was failed: exit status 3", **check)
+    aged(path, 0, json.dumps({"at": now, "status": "warning"}))
+    one("warning", "was warning", **check)
     aged(path, 0, '{"at": ')
     one("crashed", "is no heartbeat", **check)
 

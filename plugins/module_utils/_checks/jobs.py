@@ -34,8 +34,9 @@ def _heartbeat(check: Check) -> Reading:
     beat, status, said = _beat(data, path, changed)
     age = age_of(path, beat)
     note = f"last beat {in_words(age)} ago"
-    if status not in ("", "ok"):
-        return Reading(int(age), f"{note}, and that run was {status}{f': {said}' if said else ''}", "failed")
+    if status not in ("", "ok", "skipped"):
+        note += f", and that run was {status}{f': {said}' if said else ''}"
+        return Reading(int(age), note, "warning" if status == "warning" else "failed")
     return Reading(int(age), note)
 
 
