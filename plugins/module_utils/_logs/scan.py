@@ -35,7 +35,7 @@ def log_scan(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     now = time.time()
     scans = parse_scans(options, now)
     with contextlib.ExitStack() as stack:
-        states = {scan.state: stack.enter_context(StateFile(scan.state, run)) for scan in scans if scan.state}
+        states = {path: stack.enter_context(StateFile(path, run)) for path in sorted({scan.state for scan in scans} - {""})}
         read = {scan.name: _read(scan, scans, states, options["timeout"], now) for scan in scans}
         outcomes = [outcome for scan in scans for outcome in _outcomes(scan, read)]
         for scan in scans:

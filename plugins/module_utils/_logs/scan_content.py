@@ -9,6 +9,7 @@ import bz2
 import contextlib
 import gzip
 import hashlib
+import json
 import lzma
 import os
 import stat
@@ -103,7 +104,9 @@ class Content:
         return fingerprint(data) if before == offset - size and len(data) == size else None
 
     def check(self) -> None:
-        """``Moved`` when it was cut or written anew while it was read."""
+        """``Moved`` when it is being cut, or was cut or written anew since it was opened."""
+        if being_cut(self.file.path):
+            raise Moved
         if self.length is not None and (os.fstat(self._fd).st_size < self.length or self.pread(len(self.head), 0) != self.head):
             raise Moved
 
@@ -136,6 +139,16 @@ class _Printed:
         if not data:
             self._process.finish()
         return data
+
+
+def being_cut(path: str) -> bool:
+    """Whether ``log_rotate`` is just marking and cutting a log, or was killed then."""
+    folder, name = os.path.split(path)
+    try:
+        with open(os.path.join(folder, f".{name}.runbook-cut"), "rb") as stream:
+            return json.load(stream).get("state") in ("copied", "marked")
+    except (OSError, ValueError, AttributeError):
+        return False
 
 
 def _open(file: LogFile) -> int:

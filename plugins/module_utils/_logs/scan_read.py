@@ -25,8 +25,9 @@ from .scan_state import Record, plan, record_of, records_of
 from .scan_tally import Tally, Wanted, times_in
 from .scan_window import Filter, Window, could_have, edges
 
-# How often a log may be rotated while it is being read.
-_ATTEMPTS = 5
+# How often a log may be rotated while it is being read, and how many seconds a rotation is waited for in between.
+_ATTEMPTS = 10
+_PAUSE = 0.5
 # A last line without its end may still be written to; a file that was left alone for so many seconds is not.
 _AT_REST = 300.0
 
@@ -53,8 +54,8 @@ def read_scan(scan: Scan, against: bool, remembered: t.Mapping[str, t.Any], now:
         try:
             return _Reading(scan, wanted, remembered, now).read()
         except Moved:
-            time.sleep(0.05)
-    raise RunbookError(f"the logs were rotated {_ATTEMPTS} times while they were read; run again when that has ended")
+            time.sleep(_PAUSE)
+    raise RunbookError(f"the logs were rotated {_ATTEMPTS} times while they were read, or a rotation was killed; run that again, then this")
 
 
 def _wanted(scan: Scan, against: bool) -> Wanted:
@@ -121,6 +122,8 @@ class _Reading:
                     self._kept.append(dataclasses.replace(same, path=file.path, base=file.base, live=file.key in live))
                 elif scan.state or could_have(file.mtime, scan.window):
                     contents.append(stack.enter_context(Content(file)))
+            for content in contents:
+                content.check()
             planned = plan(contents, records)
             found.gaps = planned.gaps
             for content, offset in planned.known:

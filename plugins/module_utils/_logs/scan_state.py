@@ -18,11 +18,13 @@ import typing as t
 from .._common.errors import InvalidInput, Refused
 from .._common.files import write_json
 from .._common.runner import Run
-from .scan_content import TAIL, Content, fingerprint, skip
+from .scan_content import HEAD, TAIL, Content, fingerprint, skip
 from .scan_files import LogFile
 
 VERSION = 1
-# The same beginning in another folder means the same log only if it is long.
+# Fingerprints are taken of beginnings of so many bytes, so that a shorter copy can be told from another log.
+_STEPS = (1024, 2048, 3072, HEAD)
+# In logs of other names the same beginning means the same log only if it is that long.
 _TELLING = 512
 
 
@@ -37,8 +39,7 @@ class Record:
     size: int
     mtime: float
     offset: int
-    head_size: int
-    head: str
+    heads: list[tuple[int, str]]  # fingerprints of beginnings, the longest last
     tail: str
     live: bool
     done: bool  # nothing was left behind the offset
@@ -47,12 +48,13 @@ class Record:
         return self.done and (self.dev, self.ino, self.size, self.mtime) == (*file.key, file.size, file.mtime)
 
     def begins(self, content: Content) -> bool:
-        """Whether a file begins as this one did."""
-        if not self.head_size or len(content.head) < self.head_size:
+        """Whether a file begins as this one did, or is a shorter copy of its beginning."""
+        size, head = next((pair for pair in reversed(self.heads) if pair[0] <= len(content.head)), (0, ""))
+        if not size or ((size, head) != tuple(self.heads[-1]) and size < _STEPS[0]):
             return False
-        if content.file.base != self.base and self.head_size < _TELLING:
+        if os.path.basename(content.file.base) != os.path.basename(self.base) and size < _TELLING:
             return False
-        return fingerprint(content.head[: self.head_size]) == self.head
+        return fingerprint(content.head[:size]) == head
 
     def reaches(self, content: Content, offset: int) -> bool:
         """Whether the bytes before ``offset`` of a file are those that were read last."""
@@ -70,8 +72,7 @@ def record_of(content: Content, offset: int, live: bool, done: bool) -> Record:
         size=file.size if content.length is None else content.length,
         mtime=file.mtime,
         offset=offset,
-        head_size=size,
-        head=fingerprint(content.head[:size]),
+        heads=[(step, fingerprint(content.head[:step])) for step in (*[step for step in _STEPS if step < size], size) if step],
         tail=content.tail_print(offset) or "",
         live=live,
         done=done,
@@ -100,7 +101,7 @@ def plan(contents: t.Sequence[Content], records: t.Sequence[Record]) -> Plan:
 
     for record in list(left):
         same = next((content for content in files if content.file.key == (record.dev, record.ino)), None)
-        if same is not None and (not record.offset or (record.begins(same) and record.reaches(same, record.offset))):
+        if same is not None and record.begins(same) and record.reaches(same, record.offset):
             take(same, record, record.offset)
     for record in list(left):
         for content in [content for content in files if record.begins(content)]:
@@ -112,9 +113,11 @@ def plan(contents: t.Sequence[Content], records: t.Sequence[Record]) -> Plan:
                 # All of it was read before, and a piece of what was behind it, which has its own file now.
                 rest = record.offset - length
                 take(content, record, length)
-                behind = next((other for other in files if rest >= TAIL and record.reaches(other, rest)), None)
-                if behind is not None:
-                    take(behind, None, rest)
+                for other in files if rest >= TAIL else ():
+                    place = _blank(other.head) + rest
+                    if record.reaches(other, place):
+                        take(other, None, place)
+                        break
                 break
     copies = [content for content, _offset in made.known]
     for content in files:
@@ -130,6 +133,12 @@ def plan(contents: t.Sequence[Content], records: t.Sequence[Record]) -> Plan:
     return made
 
 
+def _blank(head: bytes) -> int:
+    """The length of a first line of nothing but spaces, which a cut in the middle of a line leaves of its other part."""
+    end = head.find(b"\n") + 1
+    return end if end and not head[:end].strip() else 0
+
+
 def _length(content: Content, enough: int) -> int:
     """How long a file's contents are; whatever is longer than ``enough`` may be answered as that."""
     if content.length is not None:
@@ -141,7 +150,10 @@ def _length(content: Content, enough: int) -> int:
 def _is_copy(content: Content, other: Content) -> bool:
     """Whether a file holds nothing but the beginning of another of the same log: a rotation is copying it, or was killed then."""
     size = min(len(content.head), len(other.head))
-    if content.file.base != other.file.base or not size or content.head[:size] != other.head[:size] or other.length is None:
+    mine, others = content.file.base, other.file.base
+    if mine != others and (os.path.basename(mine) != os.path.basename(others) or size < _TELLING):
+        return False
+    if not size or content.head[:size] != other.head[:size] or other.length is None:
         return False
     length = _length(content, other.length + 1)
     return length <= other.length and content.tail_print(length) == other.tail_print(length)
