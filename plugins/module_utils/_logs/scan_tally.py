@@ -19,9 +19,10 @@ _GROUPS = 5000
 _TIMES = 20000
 _SHOWN = 200
 
+# AH01071 and HTTP500 are names.
 _VARIABLE = re.compile(
     rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b|\b0x[0-9a-fA-F]+"
-    rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|\d+(?:[.,:]\d+)*"
+    rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|(?<![A-Z\d])\d+(?:[.,:]\d+)*"
 )
 _SECRET = re.compile(
     rb"""((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization|cookie|session(?:[_-]?id)?)\w*["']?\s*[:=]\s*["']?)"""
