@@ -11,7 +11,7 @@ short_description: Let backup jobs run by themselves
 version_added: 0.1.0
 description:
   - Installs jobs with systemd timers, or cron entries, that run without Ansible. What they run is this collection's own code in one file,
-    C(/usr/local/lib/runbook/backup.pyz), with one file of mode 0600 for each job, C(/etc/runbook/jobs/<set>/<job>.json).
+    C(/usr/local/lib/runbook/jobs.pyz), with one file of mode 0600 for each job, C(/etc/runbook/jobs/<set>/<job>.json).
   - A job runs once at a time, within its time. It writes lines into a log when it starts and ends, a line for every attempt, ends with an
     exit status that tells the truth, and runs a command when it failed.
   - The set of jobs is exactly O(jobs). Those that were installed before and are no longer given are removed.
@@ -28,7 +28,14 @@ options:
     type: str
     choices: [auto, systemd, cron]
     default: auto
+  watch:
+    description:
+      - When a watcher looks for jobs that did not run at their time, such as V(every 5 minutes), and tells of them by O(alert_command).
+        Without it there is none.
+    type: str
+    default: ''
 seealso:
+  - module: runbook.ops.job_schedule
   - module: runbook.ops.backup_run
 """
 
@@ -61,7 +68,8 @@ manager:
   returned: success
   type: str
 scheduled:
-  description: The jobs with a schedule, each with C(name) and C(schedule).
+  description:
+    - The jobs with a schedule, each with C(name), C(schedule) and C(heartbeat), the path of a file that says how the last run ended.
   returned: success
   type: list
   elements: dict

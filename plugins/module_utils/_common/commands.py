@@ -49,23 +49,51 @@ class Ran:
     duration_ms: float
 
 
-def _tail(stream: t.IO[bytes]) -> str:
-    size = stream.seek(0, os.SEEK_END)
-    stream.seek(max(0, size - TAIL))
+def _tail(stream: t.IO[bytes], begin: int = 0) -> str:
+    size = stream.seek(0, os.SEEK_END) - begin
+    stream.seek(begin + max(0, size - TAIL))
     text = stream.read().decode("utf-8", "replace")
     return f"... {text}" if size > TAIL else text
 
 
-def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: float) -> Ran:
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """What a command finds besides its arguments: who it is (ids, ``None``: who this process is), its input, where its output goes.
+
+    ``output`` gets both streams, and the result has its end twice. ``inherit``: whether this process's environment is there too.
+    """
+
+    user: int | None = None
+    group: int | None = None
+    groups: t.Sequence[int] | None = None
+    stdin: bytes = b""
+    output: t.IO[bytes] | None = None
+    inherit: bool = True
+
+
+def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: float, around: Surroundings | None = None) -> Ran:
     """Run one command to its end; it and all its children are killed when ``timeout`` seconds have passed."""
+    around = around or Surroundings()
     began = time.monotonic()
-    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as own, tempfile.TemporaryFile() as err:
+        given.write(around.stdin)
+        given.seek(0)
+        out = around.output or own
+        begin = out.seek(0, os.SEEK_END)
+        ids: dict[str, t.Any] = {"user": around.user, "group": around.group, "extra_groups": around.groups}
         try:
             process = subprocess.Popen(
-                words, cwd=folder, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+                words,
+                cwd=folder,
+                env={**(os.environ if around.inherit else {}), **env},
+                stdin=given,
+                stdout=out,
+                stderr=subprocess.STDOUT if around.output else err,
+                start_new_session=True,
+                **{name: value for name, value in ids.items() if value is not None},
             )
         except OSError as error:
-            return Ran(shlex.join(words), 127, "", f"{error.strerror}: {words[0]}", 0.0)
+            return Ran(shlex.join(words), 127, "", f"{error.strerror}: {error.filename or words[0]}", 0.0)
         except ValueError as error:  # a name or value that no environment can hold
             return Ran(shlex.join(words), 127, "", f"the environment can't be used: {error}", 0.0)
         try:
@@ -73,6 +101,8 @@ def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: fl
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            err.write(f"\nkilled after {timeout:g} s".encode())
+            (around.output or err).write(f"\nkilled after {timeout:g} s".encode())
             code = 124
-        return Ran(shlex.join(words), 128 - code if code < 0 else code, _tail(out), _tail(err), round((time.monotonic() - began) * 1000, 1))
+        said = _tail(out, begin)
+        stderr = said if around.output else _tail(err)
+        return Ran(shlex.join(words), 128 - code if code < 0 else code, said, stderr, round((time.monotonic() - began) * 1000, 1))

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The runner as one file: this collection's own code for backups, zipped, needing nothing but Python."""
+"""The runner as one file: this collection's own code, zipped, needing nothing but Python."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from . import command
 
 # What jobs need; packages that a collection does not have are left out.
 PACKAGES = ("_common", "_database", "_files", "_jobs", "_offsite")
+# What only installs them: not every module that does brings all of it, and the runner is the same for all.
+NOT_RUN = frozenset(f"_jobs/{name}.py" for name in ("archive", "crontab", "escape", "install", "scheduled", "use_cases"))
 _UTILS = "ansible_collections/runbook/ops/plugins/module_utils"
 _MAIN = (
     f"import sys\n\nfrom {_UTILS.replace('/', '.')}._jobs.{command.__name__.rpartition('.')[2]} import main\n\nsys.exit(main())\n".encode()
@@ -56,4 +58,6 @@ def _sources() -> dict[str, bytes]:
 
 
 def _wanted(name: str) -> bool:
+    if name[len(_UTILS) + 1 :] in NOT_RUN:
+        return False
     return name.endswith(".py") and any(name.startswith(f"{_UTILS}/{package}/") for package in PACKAGES)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import os
 import re
 import stat
@@ -18,7 +19,7 @@ from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.files import write_atomic
 from .._common.process import Command, find_program, run
 from .._common.runner import Run
-from . import archive, plan, schedule
+from . import archive, escape, heartbeat, plan, schedule, watch
 from .plan import Job
 from .use_cases import JOBS
 
@@ -26,12 +27,17 @@ SCHEDULE = JOBS.merge(
     ArgumentSpec(
         {
             "manager": {"type": "str", "choices": ["auto", "systemd", "cron"], "default": "auto"},
+            "watch": {"type": "str", "default": ""},
         }
     )
 )
 # systemd stops a runner that did not stop itself in time.
 _SPARE = 120
 _PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+# How late a job may be before it counts as missed, in seconds, besides the time that it may take.
+_GRACE = 300
+# Seconds; a timer may only be started as long as they have not passed, or it would run its job at once.
+_AFTER_BOOT = 30
 _HEAD = "# Written by runbook.ops; the schedule's next installation overwrites it.\n"
 
 
@@ -46,7 +52,7 @@ class Places:
 
     @property
     def runner(self) -> str:
-        return self.path("usr/local/lib/runbook/backup.pyz")
+        return self.path("usr/local/lib/runbook/jobs.pyz")
 
     def jobs(self, name: str) -> str:
         return self.path("etc/runbook/jobs", name)
@@ -65,16 +71,20 @@ class _File:
 
 
 def backup_schedule(options: t.Mapping[str, t.Any], how: Run, places: Places | None = None) -> dict[str, t.Any]:
-    """Make the set ``name`` of scheduled jobs exactly the given ones: ``{changed, manager, scheduled, written, removed, runner}``.
+    """Make the set ``name`` of scheduled backups exactly the given ones, as ``install`` does; jobs without a schedule are not installed."""
+    return install(options, [job for job in plan.jobs_of(options) if job.schedule], how, places)
 
-    Jobs without a schedule are not installed, and those that were and are no longer given are removed.
+
+def install(options: t.Mapping[str, t.Any], given: t.Sequence[Job], how: Run, places: Places | None = None) -> dict[str, t.Any]:
+    """Make a set exactly these jobs, and one that watches them: ``{changed, manager, scheduled, written, removed, runner, diff}``.
+
+    ``options`` has ``name``, ``manager``, ``watch``. Those that were installed before and are not given any more are removed.
     """
     where = places or Places()
-    name = options["name"]
-    jobs = [job for job in plan.jobs_of(options) if job.schedule]
-    manager = options["manager"]
+    name, manager = options["name"], options["manager"]
     if manager == "auto":
         manager = "systemd" if os.path.isdir("/run/systemd/system") else "cron"
+    jobs = [*given, *_watcher(options, given, where, how)]
     if not where.root and os.geteuid() != 0:
         raise Refused("a schedule is installed by root; run the task with become: true")
     wanted = _wanted(name, jobs, manager, where)
@@ -82,27 +92,92 @@ def backup_schedule(options: t.Mapping[str, t.Any], how: Run, places: Places | N
     gone = sorted(path for path in present if path not in wanted)
     written = sorted(path for path, file in wanted.items() if not _same(path, file))
     control = Control(manager == "systemd" and not where.root)
-    timers = [f"{_base(name, job.name)}.timer" for job in jobs] if manager == "systemd" else []
-    stopped = [timer for timer in timers if not control.runs(timer)]
+    timers = {f"{_base(name, job.name)}.timer": schedule.parse(job.schedule, job.called).boot for job in jobs if manager == "systemd"}
+    stopped = [timer for timer, boot in timers.items() if not control.runs(timer, boot=boot)]
     result = {
         "changed": bool(gone or written or stopped),
         "manager": manager,
-        "scheduled": [{"name": job.name, "schedule": job.schedule} for job in jobs],
+        "scheduled": [{"name": job.called, "schedule": job.schedule, "heartbeat": heartbeat.path_of(job)} for job in jobs],
         "written": written,
         "removed": gone,
         "runner": where.runner,
-        "diff": {"before": "".join(f"{path}\n" for path in sorted(present)), "after": "".join(f"{path}\n" for path in sorted(wanted))},
+        "diff": [_difference(path, wanted.get(path)) for path in (*gone, *written)],
     }
+    if manager == "cron" and jobs and not where.root and not _cron_runs():
+        how.warn("no cron runs on this host, so nothing will start the jobs; install and start it, or use systemd")
     if how.check_mode or not result["changed"]:
         return result
     control.stop([os.path.basename(path) for path in gone if path.endswith(".timer")])
     for path in gone:
-        os.unlink(path)
+        _forget(path)
     for path in written:
         _put(path, wanted[path])
-    again = [os.path.basename(path) for path in written if path.endswith(".timer")]
-    control.start(sorted({*stopped, *again}), reload=any("/systemd/" in path for path in (*gone, *written)))
+    again = {os.path.basename(path) for path in written if path.endswith(".timer")} | set(stopped)
+    control.start({timer: timers[timer] for timer in sorted(again)}, reload=any("/systemd/" in path for path in (*gone, *written)))
     return result
+
+
+def _watcher(options: t.Mapping[str, t.Any], jobs: t.Sequence[Job], where: Places, how: Run) -> list[Job]:
+    """The job that tells of those that did not run, if there is to be one."""
+    if not options["watch"] or not jobs:
+        return []
+    for job in jobs:
+        if not job.missed_after and not schedule.parse(job.schedule, job.called).cron:
+            how.warn(f"nobody will notice when {job.called} does not run: cron has no word for {job.schedule!r}; give it missed_after")
+    step = plan.Step("heartbeats", {"folder": where.jobs(options["name"]), "grace": _GRACE})
+    first = jobs[0]
+    return [
+        Job(
+            watch.NAME,
+            (step,),
+            60.0,
+            options["watch"],
+            first.alert_command,
+            first.log,
+            first.folder,
+            alert_on_change=True,
+            mailto=first.mailto,
+            watcher=True,
+        )
+    ]
+
+
+def _difference(path: str, file: _File | None) -> dict[str, str]:
+    try:
+        with open(path, "rb") as stream:
+            before = stream.read()
+    except OSError:
+        before = b""
+    return {
+        "before_header": path,
+        "after_header": path,
+        "before": _shown(path, before),
+        "after": _shown(path, file.content if file else b""),
+    }
+
+
+def _shown(path: str, content: bytes) -> str:
+    if not content:
+        return ""
+    if path.endswith(".pyz"):
+        return f"{len(content)} bytes, sha256 {hashlib.sha256(content).hexdigest()}\n"
+    return plan.shown(content) if path.endswith(".json") else content.decode("utf-8", "replace")
+
+
+def _forget(path: str) -> None:
+    """Remove a file of a job that is no more, and its heartbeat, which would soon be found too old."""
+    if path.endswith(".json"):
+        with contextlib.suppress(RunbookError, FileNotFoundError):
+            os.unlink(heartbeat.path_of(plan.read(path)))
+    os.unlink(path)
+
+
+def _cron_runs() -> bool:
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError), open(f"/proc/{entry}/comm", encoding="utf-8", errors="replace") as stream:
+            if stream.read().strip() in ("cron", "crond", "fcron", "busybox"):
+                return True
+    return False
 
 
 def _base(name: str, job: str) -> str:
@@ -113,21 +188,19 @@ def _wanted(name: str, jobs: t.Sequence[Job], manager: str, where: Places) -> di
     """Every file that has to be there, by its path."""
     files = {where.runner: _File(archive.build(), 0o644)} if jobs else {}
     for job in jobs:
-        when, base = schedule.parse(job.schedule, job.name), _base(name, job.name)
+        when, base = schedule.parse(job.schedule, job.called), _base(name, job.name)
         path = os.path.join(where.jobs(name), f"{job.name}.json")
         files[path] = _File(job.to_json(), 0o600)
         words = (_python(), where.runner, path)
         if manager == "cron":
             if not when.cron:
-                raise InvalidInput(f"cron can't do the schedule {job.schedule!r} of {job.name}; write five fields of cron or use systemd")
-            entry = f"{when.cron} root {' '.join(words)} >/dev/null"
-            files[where.cron(base)] = _File(
-                f"{_HEAD}PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n{entry}\n".encode(), 0o644
-            )
+                raise InvalidInput(f"cron can't do the schedule {job.schedule!r} of {job.called}; write five fields of cron or use systemd")
+            entry = f"{when.cron} root {escape.cron_words(words)} >/dev/null"
+            files[where.cron(base)] = _File(f"{_HEAD}# {job.called}\n{_PATH}\n{entry}\n".encode(), 0o644)
         else:
             _check_calendar(when, job, where)
-            files[where.unit(base, "service")] = _File(_service(job, words).encode(), 0o644)
-            files[where.unit(base, "timer")] = _File(_timer(job, when).encode(), 0o644)
+            files[where.unit(base, "service")] = _File(_service(name, job, words).encode(), 0o644)
+            files[where.unit(base, "timer")] = _File(_timer(name, job, when).encode(), 0o644)
     return files
 
 
@@ -137,19 +210,20 @@ def _python() -> str:
     return sys.executable
 
 
-def _service(job: Job, words: t.Sequence[str]) -> str:
+def _service(name: str, job: Job, words: t.Sequence[str]) -> str:
+    title = escape.systemd_text(f"Job of {name}: {job.called}")
     return (
-        f"{_HEAD}[Unit]\nDescription=Backup job {job.name}\nWants=network-online.target\nAfter=network-online.target\n\n"
-        f"[Service]\nType=oneshot\nExecStart={' '.join(words)}\nTimeoutStartSec={int(job.timeout) + _SPARE}\nUMask=0077\n"
+        f"{_HEAD}[Unit]\nDescription={title}\nWants=network-online.target\nAfter=network-online.target\n\n"
+        f"[Service]\nType=oneshot\nExecStart={escape.systemd_words(words)}\nTimeoutStartSec={int(job.timeout) + _SPARE}\nUMask=0077\n"
     )
 
 
-def _timer(job: Job, when: schedule.Schedule) -> str:
-    lines = "".join(f"OnCalendar={line.replace('%', '%%')}\n" for line in when.calendar)
-    # A backup whose time came while the host was off is made up for.
+def _timer(name: str, job: Job, when: schedule.Schedule) -> str:
+    lines = "".join(f"OnCalendar={escape.systemd_text(line)}\n" for line in when.calendar) or f"OnBootSec={_AFTER_BOOT}\n"
+    # What came while the host was off is made up for; only the watcher first lets the others do that.
     return (
-        f"{_HEAD}[Unit]\nDescription=When backup job {job.name} runs\n\n[Timer]\n{lines}Persistent=true\nAccuracySec=1s\n\n"
-        "[Install]\nWantedBy=timers.target\n"
+        f"{_HEAD}[Unit]\nDescription={escape.systemd_text(f'When {job.called} of {name} runs')}\n\n"
+        f"[Timer]\n{lines}Persistent={'false' if job.watcher else 'true'}\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n"
     )
 
 
@@ -159,7 +233,7 @@ def _check_calendar(when: schedule.Schedule, job: Job, where: Places) -> None:
     try:
         run(Command((find_program(["systemd-analyze"], "systemd"), "calendar", "--", *when.calendar)), timeout=20)
     except RunbookError as error:
-        raise InvalidInput(f"systemd does not understand the schedule {job.schedule!r} of {job.name}: {error.message}") from None
+        raise InvalidInput(f"systemd does not understand the schedule {job.schedule!r} of {job.called}: {error.message}") from None
 
 
 def _installed(name: str, where: Places) -> set[str]:
@@ -198,24 +272,27 @@ class Control:
     def __init__(self, active: bool) -> None:
         self._systemctl = find_program(["systemctl"], "systemd") if active else ""
 
-    def runs(self, timer: str) -> bool:
-        """Whether a timer is enabled and started."""
+    def runs(self, timer: str, *, boot: bool = False) -> bool:
+        """Whether a timer is enabled and started; one for the host's start needs no more than the former."""
         if not self._systemctl:
             return True
         # Other exit statuses than 0 are answers too: disabled, not found.
         said = [self._run(verb, "--", timer, ok=range(256)).strip() for verb in ("is-enabled", "is-active")]
-        return said == [b"enabled", b"active"]
+        return said == [b"enabled", b"active"] or (boot and said[0] == b"enabled")
 
     def stop(self, timers: t.Sequence[str]) -> None:
         if self._systemctl and timers:
             self._run("disable", "--now", "--", *timers)
 
-    def start(self, timers: t.Sequence[str], *, reload: bool) -> None:
+    def start(self, timers: t.Mapping[str, bool], *, reload: bool) -> None:
+        """Enable and start timers; those whose value is true are for the host's start, and only enabled."""
         if self._systemctl and reload:
             self._run("daemon-reload")
         if self._systemctl and timers:
             self._run("enable", "--", *timers)
-            self._run("restart", "--", *timers)
+            now = [timer for timer, boot in timers.items() if not boot]
+            if now:
+                self._run("restart", "--", *now)
 
     def _run(self, *words: str, ok: t.Container[int] = (0,)) -> bytes:
         return run(Command((self._systemctl, "--no-ask-password", *words)), timeout=60, ok=ok)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from .._common.commands import parse
 from .._common.errors import InvalidInput, Refused
 from .._common.times import parse_duration
 from .actions import ACTIONS
+from .watch import NAME as HEARTBEATS
 
 FORMAT = 1
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,59}")
@@ -34,7 +36,11 @@ class Step:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """Steps that are run in this order; the first that fails ends the job. ``timeout`` in seconds."""
+    """Steps that are run in this order; the first that fails ends the job. ``timeout`` and ``missed_after`` in seconds.
+
+    ``name`` is that of its files, ``title`` the one it was given where that is no name for files. ``alert_on_change``: a failure
+    that was told is told again only when it is another one, and so is its end.
+    """
 
     name: str
     steps: tuple[Step, ...]
@@ -42,8 +48,21 @@ class Job:
     schedule: str = ""
     alert_command: tuple[str, ...] = ()
     log: str = ""
-    # Where its lock and its attempts are.
+    # Where its lock, its attempts and its heartbeat are.
     folder: str = "/var/lib/runbook/jobs/backup"
+    title: str = ""
+    heartbeat: str = ""
+    missed_after: float = 0.0
+    alert_on_change: bool = False
+    # Told to the alert command as well.
+    mailto: str = ""
+    # It looks after the others of its set: what it finds is told, but not every time that it has looked.
+    watcher: bool = False
+
+    @property
+    def called(self) -> str:
+        """Its name in messages."""
+        return self.title or self.name
 
     def to_json(self) -> bytes:
         """What ``read`` reads."""
@@ -73,11 +92,40 @@ def read(path: str) -> Job:
         raise InvalidInput(f"the job {path} can't be read ({error}); install the schedule again") from None
 
 
-def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
-    """The jobs that a module's options describe, complete: every option is checked and has its default."""
+def shown(content: bytes) -> str:
+    """A job's file for people's eyes: without what is secret in it."""
+    try:
+        raw = json.loads(content)
+        for step in raw["steps"]:
+            options = ACTIONS[step["action"]].spec.options
+            step["options"] = {
+                name: "hidden" if value and options.get(name, {}).get("no_log") else value for name, value in step["options"].items()
+            }
+        return json.dumps(raw, indent=1, sort_keys=True) + "\n"
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return "a job that can't be read\n"
+
+
+def identify(name: str) -> tuple[str, str]:
+    """``(name, title)``: what a job's files are called, and the name it was given if that is no name for files."""
+    if _NAME.fullmatch(name) and name != HEARTBEATS:
+        return name, ""
+    if not name.strip() or not name.isprintable() or len(name) > 200:
+        raise InvalidInput(f"{name[:60]!r} is no name of a job; use one line of at most 200 characters")
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:40]
+    return f"{plain or 'job'}-{hashlib.sha256(name.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}", name
+
+
+def folder_of(options: t.Mapping[str, t.Any]) -> str:
+    """Where the locks, attempts and heartbeats of a set are; ``InvalidInput`` when the set can't be called that."""
     if not _SET.fullmatch(options["name"]):
         raise InvalidInput(f"name {options['name']!r} is no name of a set of jobs; use small letters and digits")
-    folder = os.path.join(options["state_dir"], "jobs", options["name"])
+    return os.path.join(options["state_dir"], "jobs", options["name"])
+
+
+def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
+    """The backup jobs that a module's options describe, complete: every option is checked and has its default."""
+    folder = folder_of(options)
     alert = tuple(parse([options["alert_command"]])[0]) if options["alert_command"] else ()
     jobs: list[Job] = []
     for given in options["jobs"]:
@@ -86,11 +134,17 @@ def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
             raise InvalidInput(f"{name!r} is no name of a job; use small letters, digits, - and _, at most 60")
         if any(job.name == name for job in jobs):
             raise InvalidInput(f"there are two jobs {name!r}; give each its own name")
-        timeout = parse_duration(given["timeout"], f"timeout of {name}")
-        if timeout <= 0:
-            raise InvalidInput(f"the timeout of {name} is {given['timeout']}; a job needs some time")
+        timeout = timeout_of(given, name)
         jobs.append(Job(name, _steps(given), timeout, given["schedule"] or "", alert, options["log"], folder))
     return jobs
+
+
+def timeout_of(given: t.Mapping[str, t.Any], name: str) -> float:
+    """Seconds that a job may take."""
+    timeout = parse_duration(given["timeout"], f"timeout of {name}")
+    if timeout <= 0:
+        raise InvalidInput(f"the timeout of {name} is {given['timeout']}; a job needs some time")
+    return timeout
 
 
 def _steps(given: t.Mapping[str, t.Any]) -> tuple[Step, ...]:

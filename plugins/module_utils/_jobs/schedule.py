@@ -15,15 +15,36 @@ _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 _FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
-_HELP = "write hourly, daily 02:00, weekly sun 03:00, monthly 1 04:00, five fields of cron, or systemd's OnCalendar such as *-*-* 02:00:00"
+_HELP = (
+    "write every 15 minutes, hourly, daily 02:00, weekly sun 03:00, monthly 1 04:00, five fields of cron, "
+    "or systemd's OnCalendar such as *-*-* 02:00:00"
+)
+# Cron's own names; @reboot is none of its times.
+NICKNAMES = {
+    "@hourly": "0 * * * *",
+    "@daily": "0 0 * * *",
+    "@midnight": "0 0 * * *",
+    "@weekly": "0 0 * * 0",
+    "@monthly": "0 0 1 * *",
+    "@yearly": "0 0 1 1 *",
+    "@annually": "0 0 1 1 *",
+}
+BOOT = "@reboot"
 
 
 @dataclasses.dataclass(frozen=True)
 class Schedule:
-    """``calendar``: systemd's ``OnCalendar`` lines, any of which counts; ``cron``: five fields, empty when cron can't say it."""
+    """``calendar``: systemd's ``OnCalendar`` lines, any of which counts; ``cron``: five fields, empty when cron can't say it.
+
+    ``boot``: it is the host's start that counts, and ``cron`` is the word for it.
+    """
 
     calendar: tuple[str, ...]
     cron: str
+
+    @property
+    def boot(self) -> bool:
+        return self.cron == BOOT
 
 
 def parse(text: str, job: str) -> Schedule:
@@ -31,6 +52,15 @@ def parse(text: str, job: str) -> Schedule:
     words = text.lower().split()
     if not words:
         raise InvalidInput(f"the schedule of {job} is empty; {_HELP}")
+    if words == [BOOT]:
+        return Schedule((), BOOT)
+    if len(words) == 1 and words[0] in NICKNAMES:
+        return Schedule(_calendar(NICKNAMES[words[0]], job), NICKNAMES[words[0]])
+    if words[0] == "every":
+        cron = _every(words[1:], text, job)
+        return Schedule(_calendar(cron, job), cron)
+    if words[0] == "nightly" and len(words) == 2:
+        words[0] = "daily"
     if words[0] in ("hourly", "daily", "weekly", "monthly"):
         cron = _word(words, text, job)
         return Schedule(_calendar(cron, job), cron)
@@ -40,6 +70,18 @@ def parse(text: str, job: str) -> Schedule:
     if not re.fullmatch(r"[\w*/.,:~ +-]+", text) or not re.search(r"[:*-]", text):
         raise InvalidInput(f"the schedule {text!r} of {job} is not understood; {_HELP}")
     return Schedule((" ".join(text.split()),), "")
+
+
+def _every(words: t.Sequence[str], text: str, job: str) -> str:
+    """``every 15 minutes``, ``every 6 hours``, ``every hour``: only what comes at the same minutes of each hour or hours of each day."""
+    written = " ".join(words)
+    match = re.fullmatch(r"(?:(\d{1,2}) )?(minute|hour|day)s?", written)
+    number = int(match[1] or 1) if match else 0
+    limit = {"minute": 60, "hour": 24, "day": 1}[match[2]] if match else 1
+    if not match or not number or limit % number:
+        raise InvalidInput(f"the schedule {text!r} of {job} is not understood; {_HELP}")
+    step = "*" if number == 1 else f"*/{number}"
+    return {"minute": f"{step} * * * *", "hour": f"0 {step} * * *", "day": "0 0 * * *"}[match[2]]
 
 
 def _word(words: t.Sequence[str], text: str, job: str) -> str:
@@ -62,20 +104,30 @@ def _word(words: t.Sequence[str], text: str, job: str) -> str:
 
 
 def _calendar(cron: str, job: str) -> tuple[str, ...]:
-    minutes, hours, days, months, weekdays = (_numbers(field, number, cron, job) for number, field in enumerate(cron.split()))
+    minutes, hours, days, months, weekdays = numbers(cron, job)
     time = f"{_listed(hours)}:{_listed(minutes)}:00"
     dates = f"*-{_listed(months)}-{_listed(days)}"
     named = ",".join(_DAYS[day].capitalize() for day in sorted({day % 7 for day in weekdays or ()}))
     if weekdays is None:
         return (f"{dates} {time}",)
-    if days is None:
+    if not either_day(cron):
         return (f"{named} {dates} {time}",)
-    # Cron runs on the day of the month and also on the day of the week when both are given.
     return (f"{dates} {time}", f"{named} *-{_listed(months)}-* {time}")
+
+
+def either_day(cron: str) -> bool:
+    """Whether the day of the month and the day of the week each count alone: cron wants both only when one begins with ``*``."""
+    fields = cron.split()
+    return not fields[2].startswith("*") and not fields[4].startswith("*")
 
 
 def _listed(numbers: t.Collection[int] | None) -> str:
     return "*" if numbers is None else ",".join(f"{number:02}" for number in sorted(numbers))
+
+
+def numbers(cron: str, job: str) -> list[set[int] | None]:
+    """What each of the five fields allows; None for a field that allows all."""
+    return [_numbers(field, number, cron, job) for number, field in enumerate(cron.split())]
 
 
 def _numbers(field: str, place: int, cron: str, job: str) -> set[int] | None:

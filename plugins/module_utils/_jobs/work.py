@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import json
 import os
@@ -22,42 +23,76 @@ from .._common.errors import Refused, RunbookError
 from .._common.outcome import Outcome
 from .._common.process import Command, run
 from .._common.runner import Run, describe_os_error, printable
+from . import heartbeat
 from .actions import ACTIONS
+from .heartbeat import Beat
 from .plan import Job
 
 # How long a job that ran out of time may tidy up before it is killed.
 _GRACE = 10.0
 _ALERT_TIMEOUT = 60.0
+# What a shell reports of a command that ran out of time.
+_LATE = 124
+_NOT_DONE = "it was not done"
+_PR_SET_CHILD_SUBREAPER = 36
+
+
+class _StillRunning(Refused):
+    """The job's last run has not ended."""
 
 
 def run_job(job: Job, how: Run, *, alert: bool) -> Outcome:
     """What became of the job; it never raises.
 
-    ``details`` has ``steps`` (each name, status, seconds, message, result), ``started`` and ``ended``.
+    ``details`` has ``steps`` (each name, status, seconds, message, result), ``started``, ``ended`` and ``exit``, as a shell reports it.
     """
     began, started = time.monotonic(), clock.now()
+    before = heartbeat.read(heartbeat.path_of(job))
+    refused = False
     if how.check_mode:
         steps, trouble = _steps(job, how), ""
     else:
-        _note(job, f"started (process {os.getpid()})")
+        if not job.watcher:
+            _note(job, f"started (process {os.getpid()})")
         steps, trouble = [], ""
         try:
             with _locked(job):
                 steps, trouble = _within_time(job, how)
+        except _StillRunning as error:
+            trouble, refused = error.message, True
         except (RunbookError, OSError) as error:
             trouble = error.message if isinstance(error, RunbookError) else describe_os_error(error)
     bad = next((step for step in steps if step["status"] == "failed"), None)
     message = trouble or (f"{bad['name']}: {bad['message']}" if bad else "")
     seconds = round(time.monotonic() - began, 3)
-    details = {"steps": steps, "started": started, "ended": clock.now()}
+    code = 0 if not message else int(bad["result"].get("rc", 1)) if bad else _LATE if trouble.startswith(_NOT_DONE) else 1
+    details = {"steps": steps, "started": started, "ended": clock.now(), "exit": code}
     outcome = Outcome(
-        job.name, "failed" if message else "ok", message, seconds, "s", crit=job.timeout, duration_ms=seconds * 1000, details=details
+        job.called, "failed" if message else "ok", message, seconds, "s", crit=job.timeout, duration_ms=seconds * 1000, details=details
     )
     if not how.check_mode:
-        _record(job, outcome)
-        if message and alert:
-            _alert(job, outcome)
+        if message or not job.watcher:
+            _record(job, outcome)
+        cause = str(bad["result"].get("cause") or code) if bad else str(code)
+        told = alert and _tell(job, outcome, before, cause)
+        # Whoever holds the lock leaves the heartbeat of this time.
+        if not refused:
+            beat = Beat(job.called, outcome.details["ended"], started, outcome.status, code, message, cause if message else "", told)
+            heartbeat.write(heartbeat.path_of(job), beat)
     return outcome
+
+
+def _tell(job: Job, outcome: Outcome, before: Beat | None, cause: str) -> bool:
+    """Alert if there is something to tell; whether the failure, if it is one, is known to those who are told."""
+    known = bool(job.alert_on_change and before and before.status == "failed" and before.told)
+    if outcome.status == "ok":
+        if known:
+            outcome.details["recovered"] = True
+            _alert(job, outcome)
+        return False
+    if known and before and before.cause == cause:
+        return True
+    return _alert(job, outcome)
 
 
 @contextlib.contextmanager
@@ -69,7 +104,7 @@ def _locked(job: Job) -> t.Iterator[None]:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip()
-            raise Refused(f"it is still running ({holder or 'another process'}); give it more time between two runs") from None
+            raise _StillRunning(f"it is still running ({holder or 'another process'}); give it more time between two runs") from None
         os.ftruncate(fd, 0)
         os.pwrite(fd, f"process {os.getpid()} since {clock.now()}".encode(), 0)
         yield
@@ -104,6 +139,8 @@ def _within_time(job: Job, how: Run) -> tuple[list[dict[str, t.Any]], str]:
     """``(steps, trouble)`` of a child process that is ended, with all that it started, when the time is over."""
     reading, writing = os.pipe()
     sys.stdout.flush()
+    others = set(_descendants(os.getpid()))
+    _adopt_orphans()
     child = os.fork()
     if child == 0:
         os.close(reading)
@@ -122,13 +159,13 @@ def _within_time(job: Job, how: Run) -> tuple[list[dict[str, t.Any]], str]:
                 break
             received += data
     except BaseException:
-        _end(child)
+        _end(child, others)
         raise
     finally:
         os.close(reading)
     if late:
-        _end(child)
-        return [], f"it was not done after {job.timeout:g} s and was stopped"
+        _end(child, others)
+        return [], f"{_NOT_DONE} after {job.timeout:g} s and was stopped"
     code = os.waitpid(child, 0)[1]
     try:
         answer = json.loads(received)
@@ -162,25 +199,37 @@ def _be_child(job: Job, how: Run, writing: int) -> t.NoReturn:
     os._exit(0)
 
 
-def _end(child: int) -> None:
-    """Ask the child and all below it to stop, then kill what is left."""
-    family = [child, *_descendants(child)]
-    for pid in family:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
+def _adopt_orphans() -> None:
+    """Let what a step starts and leaves behind become this process's child, so that it can be ended too."""
+    # Elsewhere than on Linux only those who stay with their parents are found.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _end(child: int, others: t.Collection[int]) -> None:
+    """Ask the child and all that came of it to stop, then kill what is left. ``others`` were there before."""
+    _signal(others, signal.SIGTERM)
     deadline = time.monotonic() + _GRACE
-    while os.waitpid(child, os.WNOHANG)[0] == 0:
-        if time.monotonic() > deadline:
-            for pid in [*_descendants(child), child]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-            os.waitpid(child, 0)
+    ended = False
+    while not ended and time.monotonic() < deadline:
+        ended = os.waitpid(child, os.WNOHANG)[0] != 0
+        time.sleep(0.05)
+    # A process that is killed may have started another in that moment.
+    for _attempt in range(20):
+        if not _signal(others, signal.SIGKILL):
             break
         time.sleep(0.05)
-    # Those who have lost their parent by now and did not listen.
-    for pid in family[1:]:
+    if not ended:
+        os.waitpid(child, 0)
+
+
+def _signal(others: t.Collection[int], number: int) -> bool:
+    """Send a signal to all that this process has started, except ``others``; whether there was anything that still runs."""
+    family = [pid for pid in _descendants(os.getpid()) if pid not in others]
+    for pid in family:
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+            os.kill(pid, number)
+    return bool(family)
 
 
 def _descendants(pid: int) -> list[int]:
@@ -200,7 +249,7 @@ def _descendants(pid: int) -> list[int]:
 
 def _note(job: Job, text: str) -> None:
     """One line in the log; a log that can't be written to must not keep a backup from being made."""
-    line = f"{clock.now()} {job.name}: {' '.join(text.split())}"
+    line = f"{clock.now()} {job.called}: {' '.join(text.split())}"
     if job.log:
         try:
             os.makedirs(os.path.dirname(job.log), mode=0o750, exist_ok=True)
@@ -220,13 +269,14 @@ def _append(path: str, line: str) -> None:
 def _record(job: Job, outcome: Outcome) -> None:
     steps = outcome.details["steps"]
     ids = [str(step["result"]["id"]) for step in steps if step["result"].get("id")]
-    done = f"{outcome.status} after {outcome.value:.1f} s" + (f", {', '.join(ids)}" if ids else "")
+    done = f"{outcome.status} after {outcome.value:.1f} s, exit {outcome.details['exit']}" + (f", {', '.join(ids)}" if ids else "")
     _note(job, f"{done}: {outcome.message}" if outcome.message else done)
     line = {
-        "job": job.name,
+        "job": job.called,
         "started": outcome.details["started"],
         "ended": outcome.details["ended"],
         "status": outcome.status,
+        "exit": outcome.details["exit"],
         "seconds": outcome.value,
         "message": outcome.message,
         "ids": ids,
@@ -238,16 +288,27 @@ def _record(job: Job, outcome: Outcome) -> None:
         sys.stderr.write(f"the attempt could not be recorded: {error.strerror}\n")
 
 
-def _alert(job: Job, outcome: Outcome) -> None:
-    """Tell by the job's command: in its environment, and as JSON on its standard input."""
+def _alert(job: Job, outcome: Outcome) -> bool:
+    """Tell by the job's command: in its environment, and as JSON on its standard input. Whether that went well."""
     if not job.alert_command:
-        return
-    host = socket.gethostname()
-    told = {"job": job.name, "host": host, "status": outcome.status, "message": outcome.message, "ended": outcome.details["ended"]}
-    env = {f"RUNBOOK_{key.upper()}": str(value) for key, value in told.items()}
+        return False
+    message = outcome.message or ("it is well again" if outcome.details.get("recovered") else "")
+    told = {
+        "job": job.called,
+        "host": socket.gethostname(),
+        "status": outcome.status,
+        "message": message,
+        "ended": outcome.details["ended"],
+        "exit": outcome.details["exit"],
+        **({"mailto": job.mailto} if job.mailto else {}),
+    }
+    # An environment has no NUL bytes.
+    env = {f"RUNBOOK_{key.upper()}": str(value).replace("\0", "") for key, value in told.items()}
     try:
         run(Command(job.alert_command, env), json.dumps(told).encode(), _ALERT_TIMEOUT)
         _note(job, "alerted")
+        return True
     except RunbookError as error:
         _note(job, f"the alert failed too: {error.message}")
         sys.stderr.write(f"the alert failed: {error.message}\n")
+        return False

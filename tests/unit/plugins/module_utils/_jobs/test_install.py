@@ -39,6 +39,7 @@ def apply(tmp_path):
             "log": str(tmp_path / "log"),
             "state_dir": str(tmp_path / "state"),
             "alert_command": None,
+            "watch": "",
             **more,
         }
         return backup_schedule(options, Run(check_mode=check), Places(str(tmp_path)))
@@ -55,7 +56,7 @@ def test_installs_once_updates_and_removes(apply, tmp_path):
     assert names(tmp_path) == set()
     assert apply(job("a"), job("b"), job("by-hand", schedule=None))["changed"]
     there = names(tmp_path)
-    assert {"etc/runbook/jobs/backup/a.json", "etc/systemd/system/runbook-backup-b.timer", "usr/local/lib/runbook/backup.pyz"} <= there
+    assert {"etc/runbook/jobs/backup/a.json", "etc/systemd/system/runbook-backup-b.timer", "usr/local/lib/runbook/jobs.pyz"} <= there
     assert not any("by-hand" in name for name in there)
     assert stat.S_IMODE((tmp_path / "etc/runbook/jobs/backup/a.json").stat().st_mode) == 0o600
     assert not apply(job("a"), job("b"))["changed"]
@@ -66,7 +67,7 @@ def test_installs_once_updates_and_removes(apply, tmp_path):
     (tmp_path / "etc/systemd/system/runbook-backup-a.service").chmod(0o600)
     assert apply(job("a", schedule="daily 04:00"))["changed"]
     apply()
-    assert names(tmp_path) == {"usr/local/lib/runbook/backup.pyz"}
+    assert names(tmp_path) == {"usr/local/lib/runbook/jobs.pyz"}
 
 
 def test_sets_do_not_touch_each_other(apply, tmp_path):
@@ -104,7 +105,7 @@ def test_the_runner_runs_without_ansible(apply, tmp_path):
         sys.executable,
         "-I",
         "-S",
-        str(tmp_path / "usr/local/lib/runbook/backup.pyz"),
+        str(tmp_path / "usr/local/lib/runbook/jobs.pyz"),
         str(tmp_path / "etc/runbook/jobs/backup/a.json"),
     ]
     done = subprocess.run(words, capture_output=True, text=True, cwd="/", check=False)
@@ -127,4 +128,4 @@ def test_control_without_systemd_does_nothing():
     control = install.Control(False)
     assert control.runs("x.timer")
     control.stop(["x.timer"])
-    control.start(["x.timer"], reload=True)
+    control.start({"x.timer": False}, reload=True)

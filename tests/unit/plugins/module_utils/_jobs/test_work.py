@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 from __future__ import annotations
 
+import dataclasses
 import fcntl
 import json
 import pathlib
@@ -14,7 +15,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.progress_file import ProgressFile, newest_line
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
-from ansible_collections.runbook.ops.plugins.module_utils._jobs import command, use_cases
+from ansible_collections.runbook.ops.plugins.module_utils._jobs import command, heartbeat, use_cases
 from ansible_collections.runbook.ops.plugins.module_utils._jobs.actions import ACTIONS, COMMAND, Action
 from ansible_collections.runbook.ops.plugins.module_utils._jobs.plan import Job, Step
 from ansible_collections.runbook.ops.plugins.module_utils._jobs.work import run_job
@@ -161,3 +162,62 @@ def test_all_jobs_say_how_far_they_are_in_one_file(tmp_path, monkeypatch):
     assert [job["steps"][0]["result"]["read"] for job in done["jobs"]] == ["half of it"] * 2
     file.close()
     assert not path.exists()
+
+
+def test_time_over_also_ends_what_has_left_its_session(job, tmp_path):
+    mark = tmp_path / "pid"
+    script = f"(setsid sh -c 'trap \"\" TERM; echo $$ > {mark}; sleep 60; sleep 60' &) ; sleep 60"
+    outcome = run_job(job(["sh", "-c", script], timeout=2.0), LOUD, alert=False)
+    assert outcome.details["exit"] == 124
+    assert ended(mark.read_text().strip())
+
+
+def test_a_heartbeat_says_how_it_ended(job):
+    for words, status, code in ((["true"], "ok", 0), (["sh", "-c", "exit 7"], "failed", 7)):
+        made = job(words)
+        run_job(made, LOUD, alert=False)
+        beat = heartbeat.read(heartbeat.path_of(made))
+        assert (beat.job, beat.status, beat.exit, beat.told) == ("shop", status, code, False)
+    assert "exit 7" in job.log()
+    assert [line["exit"] for line in job.lines()] == [0, 7]
+
+
+def test_a_refused_run_leaves_the_heartbeat_alone(job, tmp_path):
+    made = job(["true"])
+    run_job(made, LOUD, alert=False)
+    before = heartbeat.read(heartbeat.path_of(made))
+    with open(tmp_path / "state" / "jobs" / "shop.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        run_job(made, LOUD, alert=False)
+    assert heartbeat.read(heartbeat.path_of(made)) == before
+
+
+def test_on_change_only_what_is_new_is_told(job, tmp_path):
+    script = f'read code < {tmp_path}/code; echo "$RANDOM $$" >&2; exit $code'
+    made = dataclasses.replace(job(["sh", "-c", script]), alert_on_change=True)
+    for code in (0, 1, 1, 2, 0, 0, 2):
+        (tmp_path / "code").write_text(f"{code}\n")
+        run_job(made, LOUD, alert=True)
+    told = [(one["status"], one["exit"]) for one in map(json.loads, found(job.told()))]
+    assert told == [("failed", 1), ("failed", 2), ("ok", 0), ("failed", 2)]
+
+
+def found(text):
+    """The JSON documents in what the alert command was told."""
+    return [part[: part.index("}") + 1] for part in ("{" + rest for rest in text.split("{")[1:])]
+
+
+def test_an_alert_that_failed_is_tried_again_on_change(job, tmp_path):
+    made = dataclasses.replace(job(["false"]), alert_on_change=True)
+    broken = dataclasses.replace(made, alert_command=("false",))
+    run_job(broken, LOUD, alert=True)
+    run_job(made, LOUD, alert=True)
+    run_job(made, LOUD, alert=True)
+    assert len(found(job.told())) == 1
+
+
+def test_a_watcher_is_silent_as_long_as_all_is_well(job, tmp_path):
+    made = dataclasses.replace(job(["true"]), watcher=True)
+    assert run_job(made, LOUD, alert=True).status == "ok"
+    assert not (tmp_path / "log").exists()
+    assert heartbeat.read(heartbeat.path_of(made)).status == "ok"
