@@ -121,7 +121,6 @@ class _Drain:
             if verdict.kind == "rejected":
                 return self._rejected(entry, verdict, attempts, start), ""
             if verdict.kind == "unknown":
-                entry.uncertain = True
                 return self._keep(entry, verdict, attempts, start)
             self.folder.put_back(entry)
             if verdict.kind == "misconfigured" or attempts > self.effort.backoff.retries:

@@ -239,7 +239,7 @@ class TestSpool:
 
     def test_killed_between_remembering_and_forgetting(self, world):
         folder = world.folder("discord")
-        [entry] = folder.add([message(**ALERT)])
+        [entry] = folder.add([message(title="Deployed", state="event")])
         folder.begin(entry)
         memory = folder.memory()
         memory.told(entry.message, entry.identity, world.now)
