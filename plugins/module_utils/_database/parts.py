@@ -3,9 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of a dump's bytes to the disk and back: hashed, compressed, encrypted, written, in constant memory.
 
-    engine's reader -> sha256 of the plain bytes -> zstd or gzip -> age -> sha256 of the stored bytes -> partial file
+    engine's reader -> sha256 of the plain bytes -> zstd or gzip -> age -> partial file -> sha256 of the stored bytes
 
 Between the programs lie pipes, no shell: each program's exit status counts, and a reader that ends early is an error of its program.
+A dump takes all the processor time that there is, so what lies between it and the disk must take little: one buffer for all bytes, no
+copy that can be avoided, and the last program writes the file itself, which is hashed and flushed while it grows.
 """
 
 from __future__ import annotations
@@ -31,8 +33,12 @@ TAIL = 4096
 # Dump programs write 4 KB at a time. To be woken for each of them costs both sides more than the bytes do; in so many seconds no
 # program fills its pipe.
 _GATHER = 0.004
+# How often a growing file is looked at, in seconds, and of how many bytes at a time the disk is told.
+_LOOK = 0.05
+_FLUSH = 16 << 20
 _SUFFIX = {"zstd": ".zst", "gzip": ".gz", "none": ""}
 Tick = t.Callable[[int], None]
+Bytes = t.Union[bytes, memoryview]
 
 
 class Stopped(RunbookError):
@@ -104,20 +110,18 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
 
     Whatever goes wrong, at the producer, a program between or the disk, is raised; ``path`` may then be incomplete.
     """
-    plain, stored = _Hash(), _Hash()
+    plain = _Hash()
     # 0600: it is readable by others only when it is a backup, if the caller wants that.
-    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    out = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with contextlib.ExitStack() as stack, part.open() as reader:
             commands = codec._writers(stack)
             if commands:
-                _through(commands, reader, plain, stored, out, stop, tick)
+                stored = _through(commands, reader, plain, out, stop, tick)
             else:
                 # The same bytes, hashed once.
                 stored = plain
-                for data in _chunks(reader, stop):
-                    plain.update(data)
-                    tick(len(data))
+                for data in _passing(reader, plain, stop, tick):
                     _write_all(out, data)
         check_end(plain.tail)
         os.fsync(out)
@@ -126,54 +130,74 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
     return StoredPart(part.name, os.path.basename(path), plain.size, plain.digest(), stored.size, stored.digest())
 
 
-def _through(commands: list[Command], reader: Reader, plain: _Hash, stored: _Hash, out: int, stop: threading.Event, tick: Tick) -> None:
-    """Feed ``reader`` to a chain of programs and store what the last one prints."""
-    with contextlib.ExitStack() as stack:
-        chain = _start(stack, commands)
-        first, last = chain[0], chain[-1]
-        failure: list[BaseException] = []
-
-        def store() -> None:
-            try:
-                while data := last.stdout.read(CHUNK):
-                    stored.update(data)
-                    _write_all(out, data)
-            except BaseException as error:
-                failure.append(error)
-                # Or the feeder would wait for ever for a program that waits for us.
-                first.terminate()
-
-        writer = threading.Thread(target=store, daemon=True)
-        writer.start()
+def _through(commands: list[Command], reader: Reader, plain: _Hash, out: int, stop: threading.Event, tick: Tick) -> _Hash:
+    """Feed ``reader`` to a chain of programs, the last of which writes to ``out``; what it wrote."""
+    with _Growing(out) as growing, contextlib.ExitStack() as stack:
+        chain = _start(stack, commands, out)
+        first = chain[0]
         try:
-            for data in _chunks(reader, stop):
-                plain.update(data)
-                tick(len(data))
+            for data in _passing(reader, plain, stop, tick):
                 first.write(data)
-            first.stdin.close()
         except BrokenPipeError:
-            writer.join()
-            if failure:
-                raise failure[0] from None
-            # The program that failed says why, here; when none did, that is said.
-            for process in chain:
+            # The program that failed says why, here; what comes before it in the chain only lost its reader.
+            for process in reversed(chain):
                 process.finish()
             raise RunbookError(f"{first.command.name} stopped reading before the dump's end") from None
-        except BaseException:
-            first.terminate()
-            writer.join()
-            raise
-        writer.join()
-        if failure:
-            raise failure[0]
+        first.stdin.close()
+        for process in reversed(chain):
+            process.finish()
+        return growing.whole()
 
 
-def _start(stack: contextlib.ExitStack, commands: list[Command]) -> list[Process]:
-    """A chain of programs, each reading what the one before it prints."""
+class _Growing:
+    """A file that programs write: hashed and flushed while it grows, in a thread of its own."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._seen = fd, _Hash()
+        self._end = threading.Event()
+        self._failure: list[BaseException] = []
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+
+    def __enter__(self) -> _Growing:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def whole(self) -> _Hash:
+        """When nobody writes any more: all of it."""
+        self._end.set()
+        self._thread.join()
+        if self._failure:
+            raise self._failure[0]
+        return self._seen
+
+    def _follow(self) -> None:
+        buffer = memoryview(bytearray(CHUNK))
+        flushed = 0
+        try:
+            while True:
+                last = self._end.wait(_LOOK)
+                while count := os.preadv(self._fd, [buffer], self._seen.size):
+                    self._seen.update(buffer[:count])
+                if last:
+                    return
+                if self._seen.size - flushed > _FLUSH:
+                    # The disk works while the dump does; what is left for the end is little.
+                    flushed = self._seen.size
+                    os.fdatasync(self._fd)
+        except BaseException as error:
+            self._failure.append(error)
+
+
+def _start(stack: contextlib.ExitStack, commands: list[Command], out: int = subprocess.PIPE) -> list[Process]:
+    """A chain of programs, each reading what the one before it prints; the last one prints to ``out``."""
     chain: list[Process] = []
-    for command in commands:
+    for number, command in enumerate(commands, 1):
         source: t.Any = chain[-1].stdout if chain else subprocess.PIPE
-        process = stack.enter_context(Process(command, stdin=source, stdout=subprocess.PIPE))
+        process = stack.enter_context(Process(command, stdin=source, stdout=out if number == len(commands) else subprocess.PIPE))
         if chain:
             # Only the next program holds this end, so that it hears of the other's end and the other of its.
             chain[-1].stdout.close()
@@ -211,7 +235,7 @@ def _decoded(
 
         def feed() -> None:
             try:
-                for data in _chunks(_Descriptor(source, stored, tick), threading.Event()):
+                for data in pieces(_Descriptor(source, stored, tick)):
                     chain[0].write(data)
             except BrokenPipeError:
                 pass  # the program's own end says why
@@ -279,7 +303,7 @@ def stored_as_written(folder: str, part: StoredPart, tick: Tick = lambda count: 
         raise RunbookError(f"{path} is missing, only its sidecar is there; use another backup") from None
     try:
         stored = _Hash()
-        for _data in _chunks(_Descriptor(source, stored, tick), threading.Event()):
+        for _data in pieces(_Descriptor(source, stored, tick)):
             pass
     finally:
         os.close(source)
@@ -295,10 +319,10 @@ class _Hash:
         self.size = 0
         self.tail = b""
 
-    def update(self, data: bytes) -> None:
+    def update(self, data: Bytes) -> None:
         self._sha.update(data)
         self.size += len(data)
-        self.tail = data[-TAIL:] if len(data) >= TAIL else (self.tail + data)[-TAIL:]
+        self.tail = bytes(data[-TAIL:]) if len(data) >= TAIL else (self.tail + data)[-TAIL:]
 
     def digest(self) -> str:
         return self._sha.hexdigest()
@@ -317,6 +341,12 @@ class _Hashing:
         self.ended = not data
         return data
 
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = _read_into(self._source, buffer)
+        self._seen.update(buffer[:count])
+        self.ended = not count
+        return count
+
 
 class _Descriptor:
     """A file's bytes, hashed and counted."""
@@ -330,17 +360,42 @@ class _Descriptor:
         self._tick(len(data))
         return data
 
+    def readinto(self, buffer: memoryview, /) -> int:
+        count = os.readv(self._fd, [buffer])
+        self._seen.update(buffer[:count])
+        self._tick(count)
+        return count
 
-def _chunks(reader: Reader, stop: threading.Event) -> t.Iterator[bytes]:
-    while data := reader.read(CHUNK):
+
+def pieces(reader: Reader) -> t.Iterator[memoryview]:
+    """All of a reader, one piece after the other. A piece is gone when the next one is asked for: they share one buffer."""
+    buffer = memoryview(bytearray(CHUNK))
+    while count := _read_into(reader, buffer):
+        yield buffer[:count]
+
+
+def _read_into(reader: Reader, buffer: memoryview) -> int:
+    """Some bytes of a reader, 0 at its end. Without a buffer of ours, memory would be given out and taken back for every piece."""
+    into: t.Callable[[memoryview], int] | None = getattr(reader, "readinto", None)
+    if into:
+        return into(buffer)
+    data = reader.read(len(buffer))
+    buffer[: len(data)] = data
+    return len(data)
+
+
+def _passing(reader: Reader, seen: _Hash, stop: threading.Event, tick: Tick) -> t.Iterator[memoryview]:
+    """What a dump prints, hashed and counted."""
+    for data in pieces(reader):
         if stop.is_set():
             raise Stopped("another part of the dump failed")
+        seen.update(data)
+        tick(len(data))
         yield data
         if len(data) < CHUNK // 2:
             time.sleep(_GATHER)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

@@ -135,12 +135,13 @@ class Client:
         stdout: int = subprocess.DEVNULL,
         application: str = "runbook",
         options: str = "",
+        more: t.Mapping[str, str] | None = None,
     ) -> t.Iterator[Process]:
-        """A client at work; leaving waits for it and raises unless it ended well."""
+        """A client at work, with ``more`` in its environment; leaving waits for it and raises unless it ended well."""
         path = find_program([program], PACKAGE)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.explained(database))
-            environment = stack.enter_context(self.environment(database, application, options))
+            environment = {**stack.enter_context(self.environment(database, application, options)), **(more or {})}
             yield stack.enter_context(Process(Command((path, "--no-password", *arguments), environment), stdin=stdin, stdout=stdout))
 
     @contextlib.contextmanager
