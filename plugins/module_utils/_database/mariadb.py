@@ -18,7 +18,7 @@ from . import mariadb_dump, mariadb_objects, mariadb_switch
 from .engine import Part
 from .mariadb_client import Client, Session, SqlError, check_name, identifier
 from .model import Inventory, Login, Selection, Server, Table
-from .parts import pieces
+from .streams import pieces
 
 _NAME_LIMIT = 64
 # For each session that loads. What a dump holds was consistent, so keys are not checked one by one.

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import subprocess
 import threading
@@ -25,20 +24,12 @@ from .._common.errors import InvalidInput, RunbookError
 from .._common.process import Command, Process, find_program, secret_file
 from .engine import Part, Reader
 from .sidecar import StoredPart
+from .streams import CHUNK, Descriptor, Growing, Hash, Hashing, Tick, pieces
 
-# Large enough that switching between threads costs nothing, small enough that a few of them are no memory.
-CHUNK = 256 << 10
-# What an engine may look at to tell whether a dump is complete.
-TAIL = 4096
 # Dump programs write 4 KB at a time. To be woken for each of them costs both sides more than the bytes do; in so many seconds no
 # program fills its pipe.
 _GATHER = 0.004
-# How often a growing file is looked at, in seconds, and of how many bytes at a time the disk is told.
-_LOOK = 0.05
-_FLUSH = 16 << 20
 _SUFFIX = {"zstd": ".zst", "gzip": ".gz", "none": ""}
-Tick = t.Callable[[int], None]
-Bytes = t.Union[bytes, memoryview]
 
 
 class Stopped(RunbookError):
@@ -110,7 +101,7 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
 
     Whatever goes wrong, at the producer, a program between or the disk, is raised; ``path`` may then be incomplete.
     """
-    plain = _Hash()
+    plain = Hash()
     # 0600: it is readable by others only when it is a backup, if the caller wants that.
     out = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
@@ -130,9 +121,9 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
     return StoredPart(part.name, os.path.basename(path), plain.size, plain.digest(), stored.size, stored.digest())
 
 
-def _through(commands: list[Command], reader: Reader, plain: _Hash, out: int, stop: threading.Event, tick: Tick) -> _Hash:
+def _through(commands: list[Command], reader: Reader, plain: Hash, out: int, stop: threading.Event, tick: Tick) -> Hash:
     """Feed ``reader`` to a chain of programs, the last of which writes to ``out``; what it wrote."""
-    with _Growing(out) as growing, contextlib.ExitStack() as stack:
+    with Growing(out) as growing, contextlib.ExitStack() as stack:
         chain = _start(stack, commands, out)
         first = chain[0]
         try:
@@ -147,49 +138,6 @@ def _through(commands: list[Command], reader: Reader, plain: _Hash, out: int, st
         for process in reversed(chain):
             process.finish()
         return growing.whole()
-
-
-class _Growing:
-    """A file that programs write: hashed and flushed while it grows, in a thread of its own."""
-
-    def __init__(self, fd: int) -> None:
-        self._fd, self._seen = fd, _Hash()
-        self._end = threading.Event()
-        self._failure: list[BaseException] = []
-        self._thread = threading.Thread(target=self._follow, daemon=True)
-
-    def __enter__(self) -> _Growing:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        self._end.set()
-        self._thread.join()
-
-    def whole(self) -> _Hash:
-        """When nobody writes any more: all of it."""
-        self._end.set()
-        self._thread.join()
-        if self._failure:
-            raise self._failure[0]
-        return self._seen
-
-    def _follow(self) -> None:
-        buffer = memoryview(bytearray(CHUNK))
-        flushed = 0
-        try:
-            while True:
-                last = self._end.wait(_LOOK)
-                while count := os.preadv(self._fd, [buffer], self._seen.size):
-                    self._seen.update(buffer[:count])
-                if last:
-                    return
-                if self._seen.size - flushed > _FLUSH:
-                    # The disk works while the dump does; what is left for the end is little.
-                    flushed = self._seen.size
-                    os.fdatasync(self._fd)
-        except BaseException as error:
-            self._failure.append(error)
 
 
 def _start(stack: contextlib.ExitStack, commands: list[Command], out: int = subprocess.PIPE) -> list[Process]:
@@ -215,19 +163,19 @@ def read_part(folder: str, part: StoredPart, codec: Codec, encrypted: bool, tick
         size = os.fstat(source).st_size
         if size != part.stored_bytes:
             raise RunbookError(f"{path} has {size:,} bytes instead of {part.stored_bytes:,}: it was cut or replaced; use another backup")
-        plain, stored = _Hash(), _Hash()
+        plain, stored = Hash(), Hash()
         files = contextlib.ExitStack()
         stack.enter_context(files)
         commands = codec._readers(files, encrypted)
         if not commands:
-            yield _Descriptor(source, stored, tick)
+            yield Descriptor(source, stored, tick)
             _proof(path, part, stored, stored)
             return
         yield from _decoded(path, part, commands, source, plain, stored, tick)
 
 
 def _decoded(
-    path: str, part: StoredPart, commands: list[Command], source: int, plain: _Hash, stored: _Hash, tick: Tick
+    path: str, part: StoredPart, commands: list[Command], source: int, plain: Hash, stored: Hash, tick: Tick
 ) -> t.Iterator[Reader]:
     failure: list[BaseException] = []
     with contextlib.ExitStack() as stack:
@@ -235,7 +183,7 @@ def _decoded(
 
         def feed() -> None:
             try:
-                for data in pieces(_Descriptor(source, stored, tick)):
+                for data in pieces(Descriptor(source, stored, tick)):
                     chain[0].write(data)
             except BrokenPipeError:
                 pass  # the program's own end says why
@@ -268,7 +216,7 @@ def _decoded(
                 raise RunbookError(f"{path} is damaged ({error.message}); use another backup") from None
             _proof(path, part, plain, stored)
 
-        reader = _Hashing(t.cast(Reader, chain[-1].stdout), plain)
+        reader = Hashing(t.cast(Reader, chain[-1].stdout), plain)
         try:
             yield reader
         except Exception:
@@ -287,7 +235,7 @@ def _decoded(
         ended_well()
 
 
-def _proof(path: str, part: StoredPart, plain: _Hash, stored: _Hash) -> None:
+def _proof(path: str, part: StoredPart, plain: Hash, stored: Hash) -> None:
     if (stored.size, stored.digest()) != (part.stored_bytes, part.stored_sha256):
         raise RunbookError(f"{path} is not what was written (its sha256 differs from the sidecar's); use another backup")
     if (plain.size, plain.digest()) != (part.plain_bytes, part.plain_sha256):
@@ -302,8 +250,8 @@ def stored_as_written(folder: str, part: StoredPart, tick: Tick = lambda count: 
     except FileNotFoundError:
         raise RunbookError(f"{path} is missing, only its sidecar is there; use another backup") from None
     try:
-        stored = _Hash()
-        for _data in pieces(_Descriptor(source, stored, tick)):
+        stored = Hash()
+        for _data in pieces(Descriptor(source, stored, tick)):
             pass
     finally:
         os.close(source)
@@ -311,80 +259,7 @@ def stored_as_written(folder: str, part: StoredPart, tick: Tick = lambda count: 
         raise RunbookError(f"{path} is not what was written (size or sha256 differ from the sidecar's); use another backup")
 
 
-class _Hash:
-    """sha256, size and the last bytes of a stream."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-        self.size = 0
-        self.tail = b""
-
-    def update(self, data: Bytes) -> None:
-        self._sha.update(data)
-        self.size += len(data)
-        self.tail = bytes(data[-TAIL:]) if len(data) >= TAIL else (self.tail + data)[-TAIL:]
-
-    def digest(self) -> str:
-        return self._sha.hexdigest()
-
-
-class _Hashing:
-    """A reader that hashes what passes."""
-
-    def __init__(self, source: Reader, seen: _Hash) -> None:
-        self._source, self._seen = source, seen
-        self.ended = False
-
-    def read(self, size: int, /) -> bytes:
-        data = self._source.read(size)
-        self._seen.update(data)
-        self.ended = not data
-        return data
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        count = _read_into(self._source, buffer)
-        self._seen.update(buffer[:count])
-        self.ended = not count
-        return count
-
-
-class _Descriptor:
-    """A file's bytes, hashed and counted."""
-
-    def __init__(self, fd: int, seen: _Hash, tick: Tick) -> None:
-        self._fd, self._seen, self._tick = fd, seen, tick
-
-    def read(self, size: int, /) -> bytes:
-        data = os.read(self._fd, size)
-        self._seen.update(data)
-        self._tick(len(data))
-        return data
-
-    def readinto(self, buffer: memoryview, /) -> int:
-        count = os.readv(self._fd, [buffer])
-        self._seen.update(buffer[:count])
-        self._tick(count)
-        return count
-
-
-def pieces(reader: Reader) -> t.Iterator[memoryview]:
-    """All of a reader, one piece after the other. A piece is gone when the next one is asked for: they share one buffer."""
-    buffer = memoryview(bytearray(CHUNK))
-    while count := _read_into(reader, buffer):
-        yield buffer[:count]
-
-
-def _read_into(reader: Reader, buffer: memoryview) -> int:
-    """Some bytes of a reader, 0 at its end. Without a buffer of ours, memory would be given out and taken back for every piece."""
-    into: t.Callable[[memoryview], int] | None = getattr(reader, "readinto", None)
-    if into:
-        return into(buffer)
-    data = reader.read(len(buffer))
-    buffer[: len(data)] = data
-    return len(data)
-
-
-def _passing(reader: Reader, seen: _Hash, stop: threading.Event, tick: Tick) -> t.Iterator[memoryview]:
+def _passing(reader: Reader, seen: Hash, stop: threading.Event, tick: Tick) -> t.Iterator[memoryview]:
     """What a dump prints, hashed and counted."""
     for data in pieces(reader):
         if stop.is_set():

@@ -195,6 +195,9 @@ class Client:
             return f"PostgreSQL on {where} refused the log-in: {reason}; over a local socket the task must run as that user (become_user)"
         if "no pg_hba.conf entry" in said or "password authentication failed" in said or "no password supplied" in said:
             return f"PostgreSQL on {where} refused the log-in of {self.login.user or 'this user'}: {reason}"
+        if "valid client certificate" in said or "certificate authentication failed" in said:
+            who = self.login.user or "this user"
+            return f"PostgreSQL on {where} refused the log-in of {who}: {reason}; give client_cert and client_key for that account"
         if "server version mismatch" in said:
             return f"the client on this host does not fit the server on {where}: {lines[-1]}; install the server's version of {PACKAGE}"
         if "connection to server" in said and "failed" in said and "FATAL" not in said:

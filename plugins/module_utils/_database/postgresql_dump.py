@@ -24,10 +24,10 @@ from .._common.errors import InvalidInput, RunbookError
 from .._common.process import Command, find_program, in_blocks, run
 from .engine import Part, Reader
 from .model import Inventory, Selection
-from .parts import pieces
 from .postgresql_client import PACKAGE, Client, Session, conninfo, cursor, literal
 from .postgresql_inventory import Relation, inventory, relations
 from .postgresql_settings import adoption, describe, needs, sequences
+from .streams import pieces
 
 _TRAILER = b"-- PostgreSQL database dump complete"
 # A restored database is complete or thrown away, so its commits need not wait for the disk one by one; giving it its owner does.

@@ -18,6 +18,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.errors import 
 from ansible_collections.runbook.ops.plugins.module_utils._common.process import Command, Process, in_blocks
 from ansible_collections.runbook.ops.plugins.module_utils._database import parts
 from ansible_collections.runbook.ops.plugins.module_utils._database.engine import Part, Reader
+from ansible_collections.runbook.ops.plugins.module_utils._database.streams import pieces
 
 # Not a multiple of anything, and more than several buffers.
 DATA = b"".join(hashlib.sha256(b"%d" % number).hexdigest().encode() for number in range(20_000)) + b"end"
@@ -53,7 +54,7 @@ def test_there_and_back(tmp_path: pathlib.Path, compression: str, reader: t.Call
     assert (stored.stored_bytes, stored.stored_sha256) == (path.stat().st_size, hashlib.sha256(path.read_bytes()).hexdigest())
     parts.stored_as_written(str(tmp_path), stored)
     with parts.read_part(str(tmp_path), stored, codec, False) as back:
-        assert b"".join(bytes(piece) for piece in parts.pieces(back)) == DATA
+        assert b"".join(bytes(piece) for piece in pieces(back)) == DATA
     with parts.read_part(str(tmp_path), stored, codec, False) as back:
         assert b"".join(iter(lambda: back.read(70_000), b"")) == DATA
 
@@ -70,7 +71,7 @@ def test_damage_is_noticed_whoever_reads(tmp_path: pathlib.Path, how: str) -> No
         content[len(content) // 2] ^= 4
     path.write_bytes(bytes(content))
     with pytest.raises(RunbookError, match="use another backup"), parts.read_part(str(tmp_path), stored, codec, False) as back:
-        for _piece in parts.pieces(back):
+        for _piece in pieces(back):
             pass
 
 
