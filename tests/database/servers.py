@@ -96,13 +96,13 @@ def mariadb(server: Server, sql: str, database: str = "") -> str:
     return run(*words, *([database] if database else []), text=sql).strip()
 
 
-def mariadb_server(folder: pathlib.Path, name: str, number: int) -> Server:
+def mariadb_server(folder: pathlib.Path, name: str, number: int, *more: str) -> Server:
     data, end = folder / name, folder / f"{name}.sock"
     port = free_port()
     words = ["mariadbd", "--no-defaults", "--user=mysql", f"--datadir={data}", f"--socket={end}", f"--port={port}", f"--server-id={number}"]
     words += [f"--pid-file={folder / name}.pid", "--bind-address=127.0.0.1", "--log-bin=bin", "--innodb-buffer-pool-size=16M"]
     words += ["--innodb-log-file-size=8M", "--performance-schema=OFF", "--skip-slave-start", "--max-connections=20", "--key-buffer-size=1M"]
-    words += ["--innodb-flush-log-at-trx-commit=2", "--slave-net-timeout=5"]
+    words += ["--innodb-flush-log-at-trx-commit=2", "--slave-net-timeout=5", *more]
     server = Server(words, folder / f"{name}.log", {"login_unix_socket": str(end), "login_user": "root"})
     server.options["port"] = port
     server.wait(lambda: mariadb(server, "SELECT 1"))
@@ -124,9 +124,9 @@ def _install_mariadb(folder: pathlib.Path) -> pathlib.Path:
 
 
 @contextlib.contextmanager
-def mariadb_alone(folder: pathlib.Path) -> t.Iterator[Server]:
+def mariadb_alone(folder: pathlib.Path, *more: str) -> t.Iterator[Server]:
     _install_mariadb(folder)
-    server = mariadb_server(folder, "one", 1)
+    server = mariadb_server(folder, "one", 1, *more)
     del server.options["port"]
     with stopped(server):
         yield server
@@ -166,10 +166,10 @@ def psql(server: Server, sql: str, database: str = "postgres") -> str:
     return run(*words, "-d", database, text=sql).strip()
 
 
-def _postgres(folder: pathlib.Path, name: str) -> Server:
+def _postgres(folder: pathlib.Path, name: str, *more: str) -> Server:
     port = free_port()
     words = [str(_PG[-1] / "postgres"), "-D", str(folder / name), "-p", str(port), "-k", str(folder), "-c", "listen_addresses="]
-    words += ["-c", "shared_buffers=16MB", "-c", "max_connections=20", "-c", "fsync=off", "-c", "autovacuum=off"]
+    words += ["-c", "shared_buffers=16MB", "-c", "max_connections=20", "-c", "fsync=off", "-c", "autovacuum=off", *more]
     options = {"login_unix_socket": str(folder), "login_port": port, "login_user": "postgres"}
     server = Server(words, folder / f"{name}.log", options, "postgres")
     server.wait(lambda: psql(server, "SELECT 1"))
@@ -177,10 +177,10 @@ def _postgres(folder: pathlib.Path, name: str) -> Server:
 
 
 @contextlib.contextmanager
-def postgresql_alone(folder: pathlib.Path) -> t.Iterator[Server]:
+def postgresql_alone(folder: pathlib.Path, *more: str) -> t.Iterator[Server]:
     shutil.chown(folder, "postgres")
     run(str(_PG[-1] / "initdb"), "-D", str(folder / "one"), "-A", "trust", "-E", "UTF8", "--no-sync", user="postgres")
-    server = _postgres(folder, "one")
+    server = _postgres(folder, "one", *more)
     with stopped(server):
         yield server
 

@@ -59,8 +59,8 @@ def back_up(engine: Engine, request: Request, run: Run) -> dict[str, t.Any]:
     engine.check_name(request.name)
     folder = Folder(request.dest, request.name)
     try:
-        server = engine.server()
         tables = request.tables.resolve(engine.tables(request.name))
+        server = engine.server()
     except InvalidInput:
         raise
     except RunbookError as error:

@@ -21,6 +21,7 @@ from . import parts, sidecar
 from .parts import Codec
 from .retention import Candidate, State
 from .sidecar import BadSidecar, Sidecar
+from .streams import pieces
 
 # How much is proven: sizes alone, the stored bytes' sha256, or the plain bytes' too after decrypting and decompressing.
 Depth = t.Literal["none", "checksum", "deep"]
@@ -69,7 +70,7 @@ class Entry:
                     parts.stored_as_written(self.folder, part, tick)
                 else:
                     with parts.read_part(self.folder, part, codec, self.sidecar.encrypted, tick) as reader:
-                        while reader.read(parts.CHUNK):
+                        for _piece in pieces(reader):
                             pass
         except (InvalidInput, ProgramMissing):
             raise

@@ -18,8 +18,8 @@ from . import mariadb_dump, mariadb_objects, mariadb_switch
 from .engine import Part
 from .mariadb_client import Client, Session, SqlError, check_name, identifier
 from .model import Inventory, Login, Selection, Server, Table
+from .streams import pieces
 
-_CHUNK = 1 << 20
 _NAME_LIMIT = 64
 # For each session that loads. What a dump holds was consistent, so keys are not checked one by one.
 _LOADING = b"SET SESSION foreign_key_checks=0, unique_checks=0, net_read_timeout=86400, net_write_timeout=86400;\n"
@@ -222,10 +222,10 @@ class MariaDB:
         try:
             with part.open() as reader, self.client.sql(name) as command, Process(command, stdin=subprocess.PIPE) as process:
                 process.write(first)
-                while data := reader.read(_CHUNK):
+                for data in pieces(reader):
                     if stop.is_set():
                         raise _Stopped
-                    tail = data[-1024:] if len(data) >= 1024 else (tail + data)[-1024:]
+                    tail = bytes(data[-1024:]) if len(data) >= 1024 else (tail + data)[-1024:]
                     process.write(data)
             # After the part has said whether it is what was stored: why it is cut says more than that it is.
             mariadb_dump.check_end(part.name, tail)

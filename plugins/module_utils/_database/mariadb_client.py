@@ -19,7 +19,7 @@ import time
 import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
-from .._common.process import Command, Process, ProgramFailed, find_program, run, secret_file
+from .._common.process import Command, Process, ProgramFailed, find_program, in_blocks, run, secret_file
 from .model import Login
 
 Row = t.Dict[str, t.Optional[str]]
@@ -169,7 +169,7 @@ class Client:
     def dump(self, *arguments: str) -> t.Iterator[Command]:
         """The command that prints tables' data."""
         with secret_file(option_file(self.login, self.mariadb, os.environ.get("HOME", "")), ".cnf") as path:
-            yield Command((find_program(("mariadb-dump", "mysqldump"), PACKAGE), f"--defaults-file={path}", *arguments))
+            yield Command((find_program(("mariadb-dump", "mysqldump"), PACKAGE), f"--defaults-file={path}", *arguments), in_blocks())
 
     def rows(self, database: str, sql: str, timeout: float) -> list[Row]:
         """What one statement answers, values as text. ``timeout`` in seconds; the server ends it then and allows no writing."""

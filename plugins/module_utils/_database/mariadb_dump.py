@@ -130,23 +130,31 @@ class Stream:
             self._begun[process.pid] = printed
 
     def read(self, size: int, /) -> bytes:
+        buffer = memoryview(bytearray(size))
+        return bytes(buffer[: self.readinto(buffer)])
+
+    def readinto(self, buffer: memoryview, /) -> int:
         while not self._head and self._processes:
             process = self._processes[0]
-            data = self._begun.pop(process.pid, b"") or process.stdout.read(size)
+            self._head = self._begun.pop(process.pid, b"")
+            count = 0 if self._head else process.stdout.readinto(buffer)  # type: ignore[attr-defined]
+            data = self._head or buffer[:count]
             if data:
-                self._tail = data[-1024:] if len(data) >= 1024 else (self._tail + data)[-1024:]
-                self._head = data
+                self._tail = bytes(data[-1024:]) if len(data) >= 1024 else (self._tail + data)[-1024:]
             else:
                 process.finish()
                 if b"\n-- Dump completed" not in self._tail:
                     raise RunbookError(f"{process.command.name} ended before its dump of {self._name} was complete, without an error")
                 del self._processes[0]
                 self._tail = b""
+            if count:
+                return int(count)
         if not self._head:
             self._head, self._after = self._after, b""
             self.complete = self.complete or not self._head
-        data, self._head = self._head[:size], self._head[size:]
-        return data
+        given = self._head[: len(buffer)]
+        buffer[: len(given)], self._head = given, self._head[len(given) :]
+        return len(given)
 
 
 class MariaDBDump:
@@ -264,7 +272,9 @@ class MariaDBDump:
         for index, runs in enumerate(streams or [[]], 1):
             processes = []
             for run in runs:
-                where = [f"--where={run.where}"] if run.where else []
+                # One transaction for a table: the server fills an empty one page by page then, and is not asked to flush every MB.
+                # Two transactions that fill the same table would wait for each other.
+                where = [f"--where={run.where}"] if run.where else ["--no-autocommit"]
                 mysql = [] if self._client.mariadb else ["--set-gtid-purged=OFF", "--column-statistics=0"]
                 command = stack.enter_context(self._client.dump(*_OPTIONS, *mysql, *where, "--", self._database, *run.tables))
                 process = Process(command, stdout=subprocess.PIPE)

@@ -100,17 +100,23 @@ def index_later(mongo: t.Any, name: str, facts: t.Mapping[str, t.Any]) -> None:
 
 
 def move(mongo: t.Any, source: str, target: str) -> None:
-    """Rename every collection; a view can't be renamed and is made again under the new name, the old one only of a side kept."""
+    """Rename every collection; a view can't be renamed and is made again under the new name, the old one only of a side kept.
+
+    A replica set's majority is waited for once, after the last rename: what a member has of the later ones, it has of the earlier.
+    """
     database = source.partition("/")[0]
     before, after = prefix_of(source), prefix_of(target)
     with client.one_line(source):
-        for item, facts in list_collections(mongo, source).items():
-            if facts["type"] == "view":
-                if not before:
-                    _make_view(mongo[database], after + item, facts["options"])
-                    mongo[database].drop_collection(before + item)
-            else:
-                mongo.admin.command({"renameCollection": f"{database}.{before}{item}", "to": f"{database}.{after}{item}"})
+        listed = list_collections(mongo, source)
+        renamed = [item for item, facts in listed.items() if facts["type"] != "view"]
+        for item in renamed:
+            words = {"renameCollection": f"{database}.{before}{item}", "to": f"{database}.{after}{item}"}
+            # Nothing about the last one: it is as durable as this server's writes are by default.
+            mongo.admin.command({**words, **({} if item == renamed[-1] else {"writeConcern": {"w": 1}})})
+        for item, facts in listed.items():
+            if facts["type"] == "view" and not before:
+                _make_view(mongo[database], after + item, facts["options"])
+                mongo[database].drop_collection(before + item)
 
 
 def remake_views(mongo: t.Any, source: str, target: str) -> None:

@@ -3,16 +3,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The way of a dump's bytes to the disk and back: hashed, compressed, encrypted, written, in constant memory.
 
-    engine's reader -> sha256 of the plain bytes -> zstd or gzip -> age -> sha256 of the stored bytes -> partial file
+    engine's reader -> sha256 of the plain bytes -> zstd or gzip -> age -> partial file -> sha256 of the stored bytes
 
 Between the programs lie pipes, no shell: each program's exit status counts, and a reader that ends early is an error of its program.
+A dump takes all the processor time that there is, so what lies between it and the disk must take little: one buffer for all bytes, no
+copy that can be avoided, and the last program writes the file itself, which is hashed and flushed while it grows.
 """
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
 import subprocess
 import threading
@@ -23,16 +24,12 @@ from .._common.errors import InvalidInput, RunbookError
 from .._common.process import Command, Process, find_program, secret_file
 from .engine import Part, Reader
 from .sidecar import StoredPart
+from .streams import CHUNK, Descriptor, Growing, Hash, Hashing, Tick, pieces
 
-# Large enough that switching between threads costs nothing, small enough that a few of them are no memory.
-CHUNK = 256 << 10
-# What an engine may look at to tell whether a dump is complete.
-TAIL = 4096
 # Dump programs write 4 KB at a time. To be woken for each of them costs both sides more than the bytes do; in so many seconds no
 # program fills its pipe.
 _GATHER = 0.004
 _SUFFIX = {"zstd": ".zst", "gzip": ".gz", "none": ""}
-Tick = t.Callable[[int], None]
 
 
 class Stopped(RunbookError):
@@ -104,20 +101,18 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
 
     Whatever goes wrong, at the producer, a program between or the disk, is raised; ``path`` may then be incomplete.
     """
-    plain, stored = _Hash(), _Hash()
+    plain = Hash()
     # 0600: it is readable by others only when it is a backup, if the caller wants that.
-    out = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    out = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with contextlib.ExitStack() as stack, part.open() as reader:
             commands = codec._writers(stack)
             if commands:
-                _through(commands, reader, plain, stored, out, stop, tick)
+                stored = _through(commands, reader, plain, out, stop, tick)
             else:
                 # The same bytes, hashed once.
                 stored = plain
-                for data in _chunks(reader, stop):
-                    plain.update(data)
-                    tick(len(data))
+                for data in _passing(reader, plain, stop, tick):
                     _write_all(out, data)
         check_end(plain.tail)
         os.fsync(out)
@@ -126,54 +121,31 @@ def write_part(part: Part, path: str, codec: Codec, stop: threading.Event, tick:
     return StoredPart(part.name, os.path.basename(path), plain.size, plain.digest(), stored.size, stored.digest())
 
 
-def _through(commands: list[Command], reader: Reader, plain: _Hash, stored: _Hash, out: int, stop: threading.Event, tick: Tick) -> None:
-    """Feed ``reader`` to a chain of programs and store what the last one prints."""
-    with contextlib.ExitStack() as stack:
-        chain = _start(stack, commands)
-        first, last = chain[0], chain[-1]
-        failure: list[BaseException] = []
-
-        def store() -> None:
-            try:
-                while data := last.stdout.read(CHUNK):
-                    stored.update(data)
-                    _write_all(out, data)
-            except BaseException as error:
-                failure.append(error)
-                # Or the feeder would wait for ever for a program that waits for us.
-                first.terminate()
-
-        writer = threading.Thread(target=store, daemon=True)
-        writer.start()
+def _through(commands: list[Command], reader: Reader, plain: Hash, out: int, stop: threading.Event, tick: Tick) -> Hash:
+    """Feed ``reader`` to a chain of programs, the last of which writes to ``out``; what it wrote."""
+    with Growing(out) as growing, contextlib.ExitStack() as stack:
+        chain = _start(stack, commands, out)
+        first = chain[0]
         try:
-            for data in _chunks(reader, stop):
-                plain.update(data)
-                tick(len(data))
+            for data in _passing(reader, plain, stop, tick):
                 first.write(data)
-            first.stdin.close()
         except BrokenPipeError:
-            writer.join()
-            if failure:
-                raise failure[0] from None
-            # The program that failed says why, here; when none did, that is said.
-            for process in chain:
+            # The program that failed says why, here; what comes before it in the chain only lost its reader.
+            for process in reversed(chain):
                 process.finish()
             raise RunbookError(f"{first.command.name} stopped reading before the dump's end") from None
-        except BaseException:
-            first.terminate()
-            writer.join()
-            raise
-        writer.join()
-        if failure:
-            raise failure[0]
+        first.stdin.close()
+        for process in reversed(chain):
+            process.finish()
+        return growing.whole()
 
 
-def _start(stack: contextlib.ExitStack, commands: list[Command]) -> list[Process]:
-    """A chain of programs, each reading what the one before it prints."""
+def _start(stack: contextlib.ExitStack, commands: list[Command], out: int = subprocess.PIPE) -> list[Process]:
+    """A chain of programs, each reading what the one before it prints; the last one prints to ``out``."""
     chain: list[Process] = []
-    for command in commands:
+    for number, command in enumerate(commands, 1):
         source: t.Any = chain[-1].stdout if chain else subprocess.PIPE
-        process = stack.enter_context(Process(command, stdin=source, stdout=subprocess.PIPE))
+        process = stack.enter_context(Process(command, stdin=source, stdout=out if number == len(commands) else subprocess.PIPE))
         if chain:
             # Only the next program holds this end, so that it hears of the other's end and the other of its.
             chain[-1].stdout.close()
@@ -191,19 +163,19 @@ def read_part(folder: str, part: StoredPart, codec: Codec, encrypted: bool, tick
         size = os.fstat(source).st_size
         if size != part.stored_bytes:
             raise RunbookError(f"{path} has {size:,} bytes instead of {part.stored_bytes:,}: it was cut or replaced; use another backup")
-        plain, stored = _Hash(), _Hash()
+        plain, stored = Hash(), Hash()
         files = contextlib.ExitStack()
         stack.enter_context(files)
         commands = codec._readers(files, encrypted)
         if not commands:
-            yield _Descriptor(source, stored, tick)
+            yield Descriptor(source, stored, tick)
             _proof(path, part, stored, stored)
             return
         yield from _decoded(path, part, commands, source, plain, stored, tick)
 
 
 def _decoded(
-    path: str, part: StoredPart, commands: list[Command], source: int, plain: _Hash, stored: _Hash, tick: Tick
+    path: str, part: StoredPart, commands: list[Command], source: int, plain: Hash, stored: Hash, tick: Tick
 ) -> t.Iterator[Reader]:
     failure: list[BaseException] = []
     with contextlib.ExitStack() as stack:
@@ -211,7 +183,7 @@ def _decoded(
 
         def feed() -> None:
             try:
-                for data in _chunks(_Descriptor(source, stored, tick), threading.Event()):
+                for data in pieces(Descriptor(source, stored, tick)):
                     chain[0].write(data)
             except BrokenPipeError:
                 pass  # the program's own end says why
@@ -244,7 +216,7 @@ def _decoded(
                 raise RunbookError(f"{path} is damaged ({error.message}); use another backup") from None
             _proof(path, part, plain, stored)
 
-        reader = _Hashing(t.cast(Reader, chain[-1].stdout), plain)
+        reader = Hashing(t.cast(Reader, chain[-1].stdout), plain)
         try:
             yield reader
         except Exception:
@@ -263,7 +235,7 @@ def _decoded(
         ended_well()
 
 
-def _proof(path: str, part: StoredPart, plain: _Hash, stored: _Hash) -> None:
+def _proof(path: str, part: StoredPart, plain: Hash, stored: Hash) -> None:
     if (stored.size, stored.digest()) != (part.stored_bytes, part.stored_sha256):
         raise RunbookError(f"{path} is not what was written (its sha256 differs from the sidecar's); use another backup")
     if (plain.size, plain.digest()) != (part.plain_bytes, part.plain_sha256):
@@ -278,8 +250,8 @@ def stored_as_written(folder: str, part: StoredPart, tick: Tick = lambda count: 
     except FileNotFoundError:
         raise RunbookError(f"{path} is missing, only its sidecar is there; use another backup") from None
     try:
-        stored = _Hash()
-        for _data in _chunks(_Descriptor(source, stored, tick), threading.Event()):
+        stored = Hash()
+        for _data in pieces(Descriptor(source, stored, tick)):
             pass
     finally:
         os.close(source)
@@ -287,60 +259,18 @@ def stored_as_written(folder: str, part: StoredPart, tick: Tick = lambda count: 
         raise RunbookError(f"{path} is not what was written (size or sha256 differ from the sidecar's); use another backup")
 
 
-class _Hash:
-    """sha256, size and the last bytes of a stream."""
-
-    def __init__(self) -> None:
-        self._sha = hashlib.sha256()
-        self.size = 0
-        self.tail = b""
-
-    def update(self, data: bytes) -> None:
-        self._sha.update(data)
-        self.size += len(data)
-        self.tail = data[-TAIL:] if len(data) >= TAIL else (self.tail + data)[-TAIL:]
-
-    def digest(self) -> str:
-        return self._sha.hexdigest()
-
-
-class _Hashing:
-    """A reader that hashes what passes."""
-
-    def __init__(self, source: Reader, seen: _Hash) -> None:
-        self._source, self._seen = source, seen
-        self.ended = False
-
-    def read(self, size: int, /) -> bytes:
-        data = self._source.read(size)
-        self._seen.update(data)
-        self.ended = not data
-        return data
-
-
-class _Descriptor:
-    """A file's bytes, hashed and counted."""
-
-    def __init__(self, fd: int, seen: _Hash, tick: Tick) -> None:
-        self._fd, self._seen, self._tick = fd, seen, tick
-
-    def read(self, size: int, /) -> bytes:
-        data = os.read(self._fd, size)
-        self._seen.update(data)
-        self._tick(len(data))
-        return data
-
-
-def _chunks(reader: Reader, stop: threading.Event) -> t.Iterator[bytes]:
-    while data := reader.read(CHUNK):
+def _passing(reader: Reader, seen: Hash, stop: threading.Event, tick: Tick) -> t.Iterator[memoryview]:
+    """What a dump prints, hashed and counted."""
+    for data in pieces(reader):
         if stop.is_set():
             raise Stopped("another part of the dump failed")
+        seen.update(data)
+        tick(len(data))
         yield data
         if len(data) < CHUNK // 2:
             time.sleep(_GATHER)
 
 
-def _write_all(fd: int, data: bytes) -> None:
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+def _write_all(fd: int, data: memoryview) -> None:
+    while data:
+        data = data[os.write(fd, data) :]

@@ -35,10 +35,18 @@ class PostgreSQL:
 
     def __init__(self, login: Login) -> None:
         self.client = Client(login)
+        self._server: Server | None = None
 
     def server(self) -> Server:
-        rows = self.client.trusted(self.client.maintenance, "SHOW server_version")
-        return Server("postgresql", (rows[0]["server_version"] or "").split(" ")[0])
+        if self._server is None:
+            with self.client.session(self.client.maintenance) as session:
+                self._meet(session)
+        assert self._server is not None
+        return self._server
+
+    def _meet(self, session: Session) -> None:
+        """Note who answers: a client takes longer to start than it does to answer, so no session is made for this when there is one."""
+        self._server = Server("postgresql", session.value("SHOW server_version").split(" ")[0])
 
     def check_name(self, name: str) -> None:
         if not name or any(char in name for char in "\n\r\0"):
@@ -53,6 +61,7 @@ class PostgreSQL:
     def tables(self, name: str) -> list[Table]:
         self.check_name(name)
         with self.client.session(name) as session:
+            self._meet(session)
             return [one.table for one in relations(session) if one.kind == "r"]
 
     @contextlib.contextmanager

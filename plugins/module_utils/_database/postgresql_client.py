@@ -135,12 +135,13 @@ class Client:
         stdout: int = subprocess.DEVNULL,
         application: str = "runbook",
         options: str = "",
+        more: t.Mapping[str, str] | None = None,
     ) -> t.Iterator[Process]:
-        """A client at work; leaving waits for it and raises unless it ended well."""
+        """A client at work, with ``more`` in its environment; leaving waits for it and raises unless it ended well."""
         path = find_program([program], PACKAGE)
         with contextlib.ExitStack() as stack:
             stack.enter_context(self.explained(database))
-            environment = stack.enter_context(self.environment(database, application, options))
+            environment = {**stack.enter_context(self.environment(database, application, options)), **(more or {})}
             yield stack.enter_context(Process(Command((path, "--no-password", *arguments), environment), stdin=stdin, stdout=stdout))
 
     @contextlib.contextmanager
@@ -194,6 +195,9 @@ class Client:
             return f"PostgreSQL on {where} refused the log-in: {reason}; over a local socket the task must run as that user (become_user)"
         if "no pg_hba.conf entry" in said or "password authentication failed" in said or "no password supplied" in said:
             return f"PostgreSQL on {where} refused the log-in of {self.login.user or 'this user'}: {reason}"
+        if "valid client certificate" in said or "certificate authentication failed" in said:
+            who = self.login.user or "this user"
+            return f"PostgreSQL on {where} refused the log-in of {who}: {reason}; give client_cert and client_key for that account"
         if "server version mismatch" in said:
             return f"the client on this host does not fit the server on {where}: {lines[-1]}; install the server's version of {PACKAGE}"
         if "connection to server" in said and "failed" in said and "FATAL" not in said:

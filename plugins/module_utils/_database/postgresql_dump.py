@@ -21,15 +21,15 @@ import threading
 import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
-from .._common.process import Command, find_program, run
+from .._common.process import Command, find_program, in_blocks, run
 from .engine import Part, Reader
 from .model import Inventory, Selection
 from .postgresql_client import PACKAGE, Client, Session, conninfo, cursor, literal
 from .postgresql_inventory import Relation, inventory, relations
 from .postgresql_settings import adoption, describe, needs, sequences
+from .streams import pieces
 
 _TRAILER = b"-- PostgreSQL database dump complete"
-_CHUNK = 1 << 20
 # A restored database is complete or thrown away, so its commits need not wait for the disk one by one; giving it its owner does.
 _LOADING = "-c synchronous_commit=off"
 
@@ -41,10 +41,10 @@ def check_end(part: str, tail: bytes) -> None:
 
 
 class PostgreSQLDump:
-    """One moment of a database, held by a session in which nothing else happens."""
+    """One moment of a database, held by the session that also counts in it: whatever fails there, the backup does."""
 
     def __init__(self, client: Client, name: str, holder: Session, selection: Selection, jobs: int) -> None:
-        self._client, self._name = client, name
+        self._client, self._name, self._holder = client, name, holder
         holder.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         self._snapshot = holder.value("SELECT pg_export_snapshot() AS id")
         self._relations = relations(holder)
@@ -52,8 +52,9 @@ class PostgreSQLDump:
         names = [one.quoted for one in self._relations if one.kind == "r"]
         for start in range(0, len(names), 200):
             holder.rows(f"LOCK TABLE {', '.join(names[start : start + 200])} IN ACCESS SHARE MODE")
+        self._database = describe(holder, name)
         self.settings: dict[str, t.Any] = {
-            **describe(holder, name),
+            **self._database,
             **needs(holder),
             "sequences": sequences(holder),
         }
@@ -96,7 +97,7 @@ class PostgreSQLDump:
     @contextlib.contextmanager
     def _plain(self, words: t.Sequence[str]) -> t.Iterator[Reader]:
         words = (f"--snapshot={self._snapshot}", *words)
-        with self._client.started("pg_dump", *words, database=self._name, stdout=subprocess.PIPE) as process:
+        with self._client.started("pg_dump", *words, database=self._name, stdout=subprocess.PIPE, more=in_blocks()) as process:
             yield process.stdout
             if process.stdout.read(1):
                 process.kill()
@@ -117,23 +118,12 @@ class PostgreSQLDump:
             with open(archive.name, "rb", buffering=0) as reader:
                 yield reader
 
-    @contextlib.contextmanager
-    def _visitor(self) -> t.Iterator[Session]:
-        """Another session that sees the same moment, so that no failure in it ends the dump."""
-        with self._client.session(self._name) as session:
-            session.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            session.rows(f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
-            yield session
-
     def inventory(self, *, counts: bool, checksums: bool) -> Inventory:
-        with self._visitor() as session:
-            database, values = describe(session, self._name), self.settings["sequences"]
-            return inventory(session, database, values, self._left_out, counts=counts, checksums=checksums)
+        return inventory(self._holder, self._database, self.settings["sequences"], self._left_out, counts=counts, checksums=checksums)
 
     def query(self, text: str) -> str:
-        with self._visitor() as session:
-            session.rows("RESET search_path")
-            return session.value(cursor(text, begin=""))
+        self._holder.rows("RESET search_path")
+        return self._holder.value(cursor(text, begin=""))
 
     def check_end(self, part: str, tail: bytes) -> None:
         check_end(part, tail)
@@ -184,11 +174,10 @@ def _play(client: Client, name: str, part: Part, stop: threading.Event) -> None:
 def _copy(part: Part, target: t.BinaryIO, stop: threading.Event) -> None:
     tail = b""
     with part.open() as reader:
-        while data := reader.read(_CHUNK):
+        for data in pieces(reader):
             if stop.is_set():
                 raise RunbookError("another part of the backup could not be restored")
-            tail = data if len(data) >= 1024 else (tail + data)[-1024:]
-            rest = memoryview(data)
-            while rest:
-                rest = rest[target.write(rest) :]
+            tail = bytes(data[-1024:]) if len(data) >= 1024 else (tail + data)[-1024:]
+            while data:
+                data = data[target.write(data) :]
     check_end(part.name, tail)

@@ -22,6 +22,7 @@ from .journal import Entry, Journal, Kept
 from .model import Selection
 from .parts import Codec, read_part, stored_as_written
 from .restore_request import Request, check, check_target
+from .streams import pieces
 from .writers import Writers
 
 
@@ -128,7 +129,7 @@ class _Restore:
                 stored_as_written(request.folder, part)
                 codec = Codec(request.backup.compression, identity=request.identity)
                 with read_part(request.folder, part, codec, request.backup.encrypted) as reader:
-                    while reader.read(1 << 20):
+                    for _piece in pieces(reader):
                         pass
         self._safety()
         entry.phase = "in_place"
