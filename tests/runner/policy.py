@@ -200,7 +200,9 @@ def role_prefixes(root: pathlib.Path, name: str) -> list[str]:
             if task.get("register"):
                 look([task["register"]], prefixes, where)
             facts = task.get("ansible.builtin.set_fact")
-            look([key for key in facts or {} if key != "cacheable"] if isinstance(facts, dict) else [], prefixes, where)
+            # What a role that is called is going to register may be emptied before: an earlier call's result is no proof of this one.
+            kept = [key for key, value in facts.items() if key != "cacheable" and value != {}] if isinstance(facts, dict) else []
+            look(kept, prefixes, where)
             calls = any(f"ansible.builtin.{how}_role" in task for how in ("include", "import"))
             # Connection variables are Ansible's own; what another role is given carries that role's name.
             look(task.get("vars") or {}, (*prefixes, "ansible_", *(others if calls else ())), where)
