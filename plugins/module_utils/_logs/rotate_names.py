@@ -83,6 +83,11 @@ def is_own(name: str) -> bool:
     return name.startswith(".") and _OWN in name
 
 
+def is_stray(name: str) -> bool:
+    """Whether a name belongs to a file that a killed run had not finished to write."""
+    return is_own(name) and name.endswith(("-archive", ".partial"))
+
+
 def log_of(name: str) -> str | None:
     """The log that a rotated file's name belongs to; ``None`` for any other name."""
     match = _ROTATED.fullmatch(name)

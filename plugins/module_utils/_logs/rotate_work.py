@@ -19,7 +19,7 @@ from .rotate_copy import Cutting, NobodyWrites, TooSmall, recover, unfinished
 from .rotate_keep import too_much
 from .rotate_lock import locked
 from .rotate_method import choose
-from .rotate_names import EXTENSIONS, Log, Rotated, families, family, is_own, next_path
+from .rotate_names import EXTENSIONS, Log, Rotated, families, family, is_stray, next_path
 from .rotate_options import Request
 from .rotate_rename import rename
 from .rotate_settle import SETTLES, Result, goal, settle, wait_for, who_writes
@@ -96,7 +96,7 @@ class Work:
         for place in folders:
             with contextlib.suppress(FileNotFoundError):
                 for name in os.listdir(place):
-                    if is_own(name) and name.endswith("-archive"):
+                    if is_stray(name):
                         os.unlink(os.path.join(place, name))
         for log in self._logs:
             for one in family(log, folders):

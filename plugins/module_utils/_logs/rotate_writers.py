@@ -165,8 +165,10 @@ def _guard(named: t.Sequence[tuple[int, int]]) -> t.Iterator[None]:
         with contextlib.suppress(BaseException):
             os.setsid()
             # Neither the log nor a lock is its business.
-            os.closerange(3, reading)
-            os.closerange(reading + 1, os.sysconf("SC_OPEN_MAX"))
+            for number in os.listdir("/proc/self/fd"):
+                if int(number) > 2 and int(number) != reading:
+                    with contextlib.suppress(OSError):
+                        os.close(int(number))
             os.read(reading, 1)
             resume(named)
         os._exit(0)
