@@ -14,6 +14,7 @@ import errno
 import fcntl
 import os
 import signal
+import socket
 import time
 import typing as t
 
@@ -159,24 +160,27 @@ def pause(who: t.Sequence[Holder]) -> t.Iterator[None]:
 @contextlib.contextmanager
 def _guard(named: t.Sequence[tuple[int, int]]) -> t.Iterator[None]:
     """A process of its own that lets the stopped ones go on when this one ends, however it ends."""
-    reading, writing = os.pipe()
+    here, there = socket.socketpair()
     child = os.fork()
     if child == 0:
         with contextlib.suppress(BaseException):
             os.setsid()
             # Neither the log nor a lock is its business.
             for number in os.listdir("/proc/self/fd"):
-                if int(number) > 2 and int(number) != reading:
+                if int(number) > 2 and int(number) != there.fileno():
                     with contextlib.suppress(OSError):
                         os.close(int(number))
-            os.read(reading, 1)
+            there.send(b".")
+            there.recv(1)
             resume(named)
         os._exit(0)
-    os.close(reading)
+    there.close()
     try:
+        # Nobody is stopped before it is there to help, and it has let go of the log, whose writers are looked for.
+        here.recv(1)
         yield
     finally:
-        os.close(writing)
+        here.close()
         os.waitpid(child, 0)
 
 
