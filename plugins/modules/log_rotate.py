@@ -34,12 +34,14 @@ options:
     elements: path
     required: true
   exclude:
-    description: Globs of paths or names that are left alone.
+    description:
+      - Globs of paths or names that are left alone.
     type: list
     elements: str
     default: []
   allow_missing:
-    description: Whether an entry of O(paths) may mean no log at all.
+    description:
+      - Whether an entry of O(paths) may mean no log at all.
     type: bool
     default: false
   max_size:
@@ -48,16 +50,20 @@ options:
       - Without O(max_size) and O(every), every log is due that is not empty. With both, one of them is enough.
     type: float
   every:
-    description: A log is due when so much time has passed since it was last rotated, for example V(1d).
+    description:
+      - A log is due when so much time has passed since it was last rotated, for example V(1d).
     type: str
   keep:
-    description: How many rotated files of a log stay. All if not given.
+    description:
+      - How many rotated files of a log stay. All if not given.
     type: int
   max_days:
-    description: Rotated files that are older are removed, in days. The date in the name counts, with numbers the time of the last line.
+    description:
+      - Rotated files that are older are removed, in days. The date in the name counts, with numbers the time of the last line.
     type: float
   max_total_size:
-    description: What the rotated files of one log may take together, in MB. The oldest go first, the newest stays in any case.
+    description:
+      - What the rotated files of one log may take together, in MB. The oldest go first, the newest stays in any case.
     type: float
   compress:
     description:
@@ -72,22 +78,27 @@ options:
       - Logs of the same name can't share one.
     type: path
   suffix:
-    description: Whether rotated files carry the moment or a number, of which V(1) is the newest.
+    description:
+      - Whether rotated files carry the moment or a number, of which V(1) is the newest.
     type: str
     choices: [date, number]
     default: date
   create:
-    description: Whether a log that was renamed is replaced by a new, empty one, in the same step.
+    description:
+      - Whether a log that was renamed is replaced by a new, empty one, in the same step.
     type: bool
     default: true
   owner:
-    description: The new log's owner. That of the old one by default.
+    description:
+      - The new log's owner. That of the old one by default.
     type: str
   group:
-    description: The new log's group. That of the old one by default.
+    description:
+      - The new log's group. That of the old one by default.
     type: str
   mode:
-    description: The new log's mode, for example V('0640'). That of the old one by default.
+    description:
+      - The new log's mode, for example V('0640'). That of the old one by default.
     type: raw
   reopen:
     description:
@@ -96,21 +107,26 @@ options:
     type: dict
     suboptions:
       pid_file:
-        description: A file with the number of the process that gets O(reopen.signal). One that is not root's may only name a process of
-          its owner's.
+        description:
+          - A file with the number of the process that gets O(reopen.signal). One that is not root's may only name a process of
+            its owner's.
         type: path
       unit:
-        description: A systemd unit whose main process gets O(reopen.signal).
+        description:
+          - A systemd unit whose main process gets O(reopen.signal).
         type: str
       command:
-        description: A command, as a list of arguments or a text that is split as a shell would. Nothing else is done by a shell.
+        description:
+          - A command, as a list of arguments or a text that is split as a shell would. Nothing else is done by a shell.
         type: raw
       signal:
-        description: The signal. nginx, Apache (graceful) and PHP-FPM reopen their logs on V(USR1), rsyslog on V(HUP).
+        description:
+          - The signal. nginx, Apache (graceful) and PHP-FPM reopen their logs on V(USR1), rsyslog on V(HUP).
         type: str
         default: HUP
   wait:
-    description: How many seconds the writers are waited for after O(reopen), so that their old files can be compressed now.
+    description:
+      - How many seconds the writers are waited for after O(reopen), so that their old files can be compressed now.
     type: float
     default: 5.0
   method:
@@ -130,11 +146,13 @@ options:
     choices: [auto, rename, collapse, pause, copytruncate]
     default: auto
   allow_pause:
-    description: Whether V(auto) may stop the writers for a moment.
+    description:
+      - Whether V(auto) may stop the writers for a moment.
     type: bool
     default: false
   allow_loss:
-    description: Whether lines that are written meanwhile may be lost, if there is no other way.
+    description:
+      - Whether lines that are written meanwhile may be lost, if there is no other way.
     type: bool
     default: false
   user:

@@ -59,10 +59,11 @@ class Writer:
         self.process = subprocess.Popen([*words, log, str(rate)], stdout=subprocess.PIPE, text=True)
         (HERE / "writer.pid").write_text(str(self.process.pid))
 
-    def end(self) -> int:
+    def end(self) -> tuple[int, set[int]]:
+        """How many lines it wrote, and those of which it does not know whether it did."""
         self.process.send_signal(signal.SIGTERM)
         said, _nothing = self.process.communicate(timeout=30)
-        return int(said)
+        return int(said), set()
 
 
 class Server:
@@ -83,7 +84,7 @@ class Server:
             time.sleep(0.02)
         self.process = subprocess.Popen(["python3", WRITERS / "visitor.py", str(port), str(rate)], stdout=subprocess.PIPE, text=True)
 
-    def end(self) -> int:
+    def end(self) -> tuple[int, set[int]]:
         self.process.send_signal(signal.SIGTERM)
         said, _nothing = self.process.communicate(timeout=30)
         number = (HERE / "server.pid").read_text().strip()
@@ -92,7 +93,9 @@ class Server:
         while os.path.exists(f"/proc/{number}"):
             assert time.monotonic() < deadline, "the server does not end"
             time.sleep(0.02)
-        return int(said)
+        asked, unsure = json.loads(said)
+        assert len(unsure) < asked / 2
+        return asked, set(unsure)
 
 
 def begin(kind: str, rate: int):
@@ -140,11 +143,12 @@ def count(log: pathlib.Path) -> collections.Counter[int]:
     return found
 
 
-def every_line_once(log: pathlib.Path, written: int) -> None:
+def every_line_once(log: pathlib.Path, written: int, unsure: set[int]) -> None:
     found = count(log)
-    lost = [number for number in range(written) if not found[number]]
+    lost = [number for number in range(written) if not found[number] and number not in unsure]
     twice = [number for number, times in found.items() if times > 1]
-    assert (lost[:5], twice[:5], len(found)) == ([], [], written), f"{len(lost)} of {written} lost, {len(twice)} found twice"
+    assert (lost[:5], twice[:5]) == ([], []), f"{len(lost)} of {written} lost, {len(twice)} found twice"
+    assert set(found) <= set(range(written))
 
 
 @pytest.mark.parametrize("rate", RATES)
@@ -162,10 +166,10 @@ def test_every_line_exactly_once(folder, kind, method, rate):
                     cut[entry["method"]] += 1
                     assert entry.get("after") in (None, entry.get("before")), entry
     finally:
-        written = writer.end()
+        written, unsure = writer.end()
     last = ended(rotation(options_for(writer, "rename")))
     assert not last["deferred"]
-    every_line_once(writer.log, written)
+    every_line_once(writer.log, written, unsure)
     assert hidden(HERE) == []
     print(f"{kind} {method} {rate}/s: {written} lines, {dict(cut)}")
 
@@ -187,9 +191,9 @@ def test_killed_at_random_moments(folder, kind, method):
             state = pathlib.Path(f"/proc/{writer.process.pid}/stat").read_text().rpartition(")")[2].split()[0]
             assert state != "T", "the writer stays paused"
     finally:
-        written = writer.end()
+        written, unsure = writer.end()
     ended(rotation(options_for(writer, "rename", suffix=suffix)))
-    every_line_once(writer.log, written)
+    every_line_once(writer.log, written, unsure)
     assert hidden(HERE) == []
     print(f"{kind} {method}: {killed} of {KILLS // 4} killed, {written} lines")
 
@@ -200,7 +204,7 @@ def test_the_method_that_is_called_lossy_says_so(folder):
         for _round in range(3):
             (entry,) = ended(rotation(options_for(writer, "copytruncate", allow_loss=True)))["logs"]
     finally:
-        written = writer.end()
+        written, unsure = writer.end()
     found = count_loosely(writer.log)
     assert 0 < sum(found.values()) <= written
     assert max(found.values()) == 1
@@ -256,5 +260,5 @@ def test_parallel_runs_wait_for_each_other(folder):
             for run in runs:
                 ended(run)
     finally:
-        written = writer.end()
-    every_line_once(writer.log, written)
+        written, unsure = writer.end()
+    every_line_once(writer.log, written, unsure)

@@ -1,13 +1,15 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Asks a server for numbered paths over a few connections, many at once on each, until SIGTERM; prints how many were answered.
+"""Asks a server for numbered paths, many at once, until SIGTERM; prints how many, and the numbers of those that were not answered.
 
-The path is the log's line: ``/line/<number>/<filler>/end``.
+The path is the log's line: ``/line/<number>/<filler>/end``. A server that starts anew closes connections; what it has not answered it may
+have logged or not, and is not asked for again.
 """
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import sys
@@ -38,24 +40,29 @@ def connect() -> socket.socket:
             time.sleep(0.02)
 
 
-connection, served = connect(), 0
+connection = connect()
+unsure: list[int] = []
 while going:
     asked = b"".join(
         b"GET /line/%d/%s/end HTTP/1.1\r\nHost: www.example.com\r\n\r\n" % (one, b"x" * (one % 89)) for one in range(number, number + BATCH)
     )
-    connection.sendall(asked)
-    left, buffer = BATCH, b""
-    while left:
-        data = connection.recv(1 << 16)
-        if not data:
-            raise SystemExit(f"the server closed the connection with {left} answers to go")
-        buffer += data
-        left -= buffer.count(b"HTTP/1.1 204")
-        # What may be the beginning of another answer.
-        buffer = buffer[-11:] if not buffer.endswith(b"HTTP/1.1 204") else b""
+    answered, buffer = 0, b""
+    try:
+        connection.sendall(asked)
+        while answered < BATCH:
+            data = connection.recv(1 << 16)
+            if not data:
+                raise ConnectionError
+            buffer += data
+            *heads, buffer = buffer.split(b"\r\n\r\n")
+            answered += len(heads)
+    except OSError:
+        unsure += range(number + answered, number + BATCH)
+        connection.close()
+        connection = connect()
     number += BATCH
     ahead = began + number / rate - time.monotonic()
     if ahead > 0:
         time.sleep(ahead)
 connection.close()
-print(number)
+print(json.dumps([number, unsure]))
