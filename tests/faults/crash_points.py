@@ -16,14 +16,16 @@ import typing as t
 CALLS = ("rename", "replace", "symlink", "link", "unlink", "mkdir", "rmdir", "fsync", "chmod", "fchmod", "chown")
 
 
-def run_until(act: t.Callable[[], object], number: int) -> bool:
-    """Run ``act`` in a process that kills itself before its change ``number`` (from 0). Returns whether it got that far."""
+def run_until(act: t.Callable[[], object], number: int, more: t.Sequence[str] = ()) -> bool:
+    """Run ``act`` in a process that kills itself before its change ``number`` (from 0). Returns whether it got that far.
+
+    ``more`` names further calls of ``os`` that count as changes."""
     sys.stdout.flush()
     sys.stderr.flush()
     pid = os.fork()
     if not pid:
         try:
-            _arm(number)
+            _arm(number, more)
             act()
             os._exit(0)
         except BaseException:
@@ -36,7 +38,7 @@ def run_until(act: t.Callable[[], object], number: int) -> bool:
     return False
 
 
-def _arm(number: int) -> None:
+def _arm(number: int, more: t.Sequence[str]) -> None:
     left = number
 
     def counting(real: t.Callable[..., t.Any]) -> t.Callable[..., t.Any]:
@@ -49,7 +51,7 @@ def _arm(number: int) -> None:
 
         return call
 
-    for name in CALLS:
+    for name in (*CALLS, *more):
         setattr(os, name, counting(getattr(os, name)))
     read, create = os.open, counting(os.open)
     changes = os.O_CREAT | os.O_TRUNC | os.O_APPEND
@@ -60,12 +62,14 @@ def _arm(number: int) -> None:
     os.open = opening  # type: ignore[assignment]
 
 
-def every_crash_point(prepare: t.Callable[[], None], act: t.Callable[[], object], check: t.Callable[[int], None]) -> int:
+def every_crash_point(
+    prepare: t.Callable[[], None], act: t.Callable[[], object], check: t.Callable[[int], None], more: t.Sequence[str] = ()
+) -> int:
     """``prepare``, ``act`` until it is killed, ``check``; for every change that ``act`` makes. Returns how many there were."""
     number = 0
     while True:
         prepare()
-        if not run_until(act, number):
+        if not run_until(act, number, more):
             return number
         check(number)
         number += 1

@@ -76,14 +76,17 @@ def fsync_folder(path: str) -> None:
         os.close(fd)
 
 
-def exchange(one: str, other: str) -> bool:
-    """Swap two paths in one step (``renameat2(2)``, ``RENAME_EXCHANGE``); ``False`` where the kernel or file system can't."""
+def exchange(one: str, other: str, *, flush: bool = True) -> bool:
+    """Swap two paths in one step (``renameat2(2)``, ``RENAME_EXCHANGE``); ``False`` where the kernel or file system can't.
+
+    Without ``flush`` it is the caller who makes the names survive a power failure (``fsync_folder``), after several of these.
+    """
     try:
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
     except (OSError, AttributeError):
         return False
     if renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
-        for folder in sorted({os.path.dirname(one), os.path.dirname(other)}):
+        for folder in sorted({os.path.dirname(one), os.path.dirname(other)} if flush else ()):
             fsync_folder(folder)
         return True
     number = ctypes.get_errno()
