@@ -79,6 +79,17 @@ class TestWindows:
         assert site.states(20, ERRORS) == []
         assert site.states(20, {**ERRORS, "gap": "1h"}) == [("web1", "firing", True)]
 
+    def test_pauses_within_the_window_end_it_too(self, site):
+        for minute in (0, 20, 40):
+            site.record(minute, 9)
+        assert site.states(40, {**ERRORS, "for": "30m"}) == []
+        assert site.states(40, {**ERRORS, "for": "30m", "gap": "20m"}) == [("web1", "firing", True)]
+
+    def test_a_rule_sees_its_own_window_whatever_others_need(self, site):
+        site.record(0, 9)
+        other = {"name": "other", "checks": ["x"], "above": 1, "for": "5h"}
+        assert [item["status"] for item in site.ask(30, ERRORS, other)["checks"]] == ["skipped", "skipped"]
+
     def test_at_once(self, site):
         site.record(0, 9)
         assert site.states(0, {**ERRORS, "for": "0"}) == [("web1", "firing", True)]
