@@ -123,7 +123,7 @@ def server(request, room):
 
 def shift(log):
     """logrotate's numbers, one up; the name for a new first one."""
-    for number, ending in itertools.product(range(30, 0, -1), ("", ".gz", ".zst")):
+    for number, ending in itertools.product(range(200, 0, -1), ("", ".gz", ".zst")):
         old = log.with_name(f"{log.name}.{number}{ending}")
         if old.exists():
             old.rename(log.with_name(f"{log.name}.{number + 1}{ending}"))
@@ -132,7 +132,7 @@ def shift(log):
 
 def compress(log, choice):
     """Compress all but the newest two that were rotated, as delaycompress does: their writers are gone."""
-    for number in range(2, 30):
+    for number in range(2, 200):
         path = log.with_name(f"{log.name}.{number}")
         if path.exists():
             subprocess.run(choice.choice([["gzip", str(path)], ["zstd", "-q", "--rm", str(path)]]), check=True)
@@ -320,8 +320,8 @@ def test_failed_log_ins(room):
 
 def test_memory_does_not_grow_with_the_log(room):
     log = room / "access.log"
-    line = '203.0.113.7 - - [02/Jan/2026:10:00:00 +0000] "GET /item/{} HTTP/1.1" {} 12 "-" "test" 0.{}\n'
-    lines = "".join(line.format(number, 500 if number % 50 == 0 else 200, number) for number in range(10000))
+    line = '203.0.113.7 - - [02/Jan/2026:10:00:00 +0000] "GET /item/{} HTTP/1.1" {} 12 "-" "test" 0.{:03}\n'
+    lines = "".join(line.format(number, 500 if number % 50 == 0 else 200, number % 1000) for number in range(10000))
     with log.open("w") as stream:
         for _part in range(200):
             stream.write(lines)

@@ -29,6 +29,8 @@ from ansible_collections.runbook.ops.plugins.module_utils._logs.scan_files impor
         ("php8.2-fpm.log", "php8.2-fpm.log"),
         ("php8.2-fpm.log.1", "php8.2-fpm.log"),
         ("web1", "web1"),
+        ("web-8080", "web-8080"),
+        ("catalina.2026-01-02.log", "catalina.log"),
         ("other_vhosts_access.log", "other_vhosts_access.log"),
     ],
 )
