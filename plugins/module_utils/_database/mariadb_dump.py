@@ -272,9 +272,7 @@ class MariaDBDump:
         for index, runs in enumerate(streams or [[]], 1):
             processes = []
             for run in runs:
-                # One transaction for a table: the server fills an empty one page by page then, and is not asked to flush every MB.
-                # Two transactions that fill the same table would wait for each other.
-                where = [f"--where={run.where}"] if run.where else ["--no-autocommit"]
+                where = [f"--where={run.where}"] if run.where else []
                 mysql = [] if self._client.mariadb else ["--set-gtid-purged=OFF", "--column-statistics=0"]
                 command = stack.enter_context(self._client.dump(*_OPTIONS, *mysql, *where, "--", self._database, *run.tables))
                 process = Process(command, stdout=subprocess.PIPE)

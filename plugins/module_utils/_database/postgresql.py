@@ -98,9 +98,9 @@ class PostgreSQL:
 
     def create(self, name: str, settings: t.Mapping[str, t.Any]) -> None:
         self.check_name(name)
-        check_needs(self.client, settings)
         database = identifier(name)
         with self.client.session(self.client.maintenance) as session:
+            check_needs(session, self.client.login.where, settings)
             session.rows(creation(session, name, settings))
             for statement in (
                 "BEGIN",

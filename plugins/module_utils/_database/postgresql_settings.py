@@ -11,7 +11,7 @@ import re
 import typing as t
 
 from .._common.errors import RunbookError
-from .postgresql_client import Client, Session, identifier, literal
+from .postgresql_client import Session, identifier, literal
 
 # Lists whose members are quoted by the server, so that one text would become one odd member.
 _LISTS = frozenset(["local_preload_libraries", "search_path", "session_preload_libraries", "shared_preload_libraries", "temp_tablespaces"])
@@ -70,15 +70,14 @@ def sequences(session: Session) -> dict[str, list[t.Any]]:
     return found
 
 
-def check_needs(client: Client, settings: t.Mapping[str, t.Any]) -> None:
+def check_needs(session: Session, where: str, settings: t.Mapping[str, t.Any]) -> None:
     """``RunbookError`` naming the roles and extensions that a dump wants and this server lacks."""
-    with client.session(client.maintenance) as session:
-        roles = {row["rolname"] for row in session.rows("SELECT rolname FROM pg_roles")}
-        extensions = {row["name"] for row in session.rows("SELECT name FROM pg_available_extensions")}
+    roles = {row["rolname"] for row in session.rows("SELECT rolname FROM pg_roles")}
+    extensions = {row["name"] for row in session.rows("SELECT name FROM pg_available_extensions")}
     lacking = [f"role {name}" for name in settings.get("roles", []) if name not in roles]
     lacking += [f"extension {name}" for name in settings.get("extensions", {}) if name not in extensions]
     if lacking:
-        raise RunbookError(f"PostgreSQL on {client.login.where} lacks what the backup needs: {', '.join(lacking)}; add them first")
+        raise RunbookError(f"PostgreSQL on {where} lacks what the backup needs: {', '.join(lacking)}; add them first")
 
 
 def creation(session: Session, name: str, settings: t.Mapping[str, t.Any]) -> str:
