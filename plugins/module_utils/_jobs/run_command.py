@@ -59,7 +59,8 @@ def command(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
             output.close()
     if ran.rc != 0:
         said = (ran.stderr.strip() or ran.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise RunbookError(f"{ran.command} ended with {ran.rc}: {said}", rc=ran.rc)
+        # Arguments may have passwords in them, and this goes into logs and alerts.
+        raise RunbookError(f"{os.path.basename(words[0])} ended with {ran.rc}: {said}", rc=ran.rc)
     return {"changed": True, "stdout": ran.stdout}
 
 
