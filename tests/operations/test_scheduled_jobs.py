@@ -216,11 +216,11 @@ def test_a_job_that_did_not_run_is_missed_and_told_once(schedule, tmp_path):
 def test_a_job_runs_as_its_user_with_its_environment_input_and_output(schedule, tmp_path):
     out = pathlib.Path("/var/log/runbook-operations-test.log")
     try:
-        command = ["sh", "-c", 'id -un; echo "$HOME $ODD"; cat; pwd']
+        command = ["sh", "-c", 'id -un; echo "$HOME $ODD $TOKEN"; cat; pwd']
         job = {"name": "who", "command": command, "schedule": NEVER, "user": "nobody", "chdir": "/var", "output": str(out)}
         schedule({**job, "environment": {"ODD": '100% $x "y" \\'}, "stdin": "in%put\n"})
         assert start("who") == 0
-        assert out.read_text().splitlines() == ["nobody", '/nonexistent 100% $x "y" \\', "in%put", "/var"]
+        assert out.read_text().splitlines() == ["nobody", '/nonexistent 100% $x "y" \\ x', "in%put", "/var"]
         schedule({**job, "output": str(tmp_path / "x")})
         os.chmod(tmp_path, 0o777)
         assert start("who") != 0

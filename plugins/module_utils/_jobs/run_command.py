@@ -23,8 +23,10 @@ COMMAND = ArgumentSpec(
         "timeout": {"type": "float", "default": 21600},
         # Who runs it; the process itself when it is empty.
         "user": {"type": "str", "default": ""},
-        "environment": {"type": "dict", "default": {}, "no_log": True},
-        "stdin": {"type": "str", "default": "", "no_log": True},
+        "environment": {"type": "dict", "default": {}},
+        # Variables too, that nobody may see.
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "stdin": {"type": "str", "default": ""},
         "output": {"type": "path", "default": ""},
     }
 )
@@ -39,7 +41,7 @@ def command(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     if run.check_mode:
         return {"changed": True}
     account = _account(options["user"]) if options["user"] else None
-    env = {name: str(value) for name, value in options["environment"].items()}
+    env = {name: str(value) for name, value in {**options["environment"], **options["secrets"]}.items()}
     output = _open_output(options["output"]) if options["output"] else None
     try:
         around = Surroundings(stdin=options["stdin"].encode("utf-8", "surrogateescape"), output=output)

@@ -29,8 +29,9 @@ JOB_SCHEDULE = ArgumentSpec(
                 "schedule": {"type": "str", "required": True},
                 "user": {"type": "str"},
                 "chdir": {"type": "path"},
-                "environment": {"type": "dict", "default": {}, "no_log": True},
-                "stdin": {"type": "str", "default": "", "no_log": True},
+                "environment": {"type": "dict", "default": {}},
+                "secrets": {"type": "dict", "default": {}, "no_log": True},
+                "stdin": {"type": "str", "default": ""},
                 "output": {"type": "path"},
                 "timeout": {"type": "str"},
                 "heartbeat": {"type": "path"},
@@ -88,8 +89,8 @@ def _job(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> Job:
     called = title or name
     schedule.parse(given["schedule"], called)
     timeout = plan.timeout_of({"timeout": given.get("timeout") or options["timeout"]}, called)
-    environment = {str(key): str(value) for key, value in given["environment"].items()}
-    wrong = next((key for key, value in environment.items() if not key or "=" in key or "\0" in key + value), None)
+    environment, secrets = ({str(key): str(value) for key, value in (given.get(one) or {}).items()} for one in ("environment", "secrets"))
+    wrong = next((key for key, value in {**environment, **secrets}.items() if not key or "=" in key or "\0" in key + value), None)
     if wrong is not None:
         raise InvalidInput(f"{wrong!r} in the environment of {called} can't be a variable; names have no =, nothing has NUL bytes")
     step = {name: option.get("default") for name, option in COMMAND.options.items()}
@@ -99,6 +100,7 @@ def _job(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> Job:
         timeout=timeout,
         user=given.get("user") or options["user"],
         environment=environment,
+        secrets=secrets,
         stdin=given.get("stdin") or "",
         output=given.get("output") or options["output"] or "",
     )

@@ -53,7 +53,7 @@ def test_installs_a_watcher_predicts_and_removes(apply, tmp_path):
 
 
 def test_a_difference_shows_all_but_secrets(apply):
-    job = {"name": "a", "command": ["sh", "-c", "true"], "schedule": "@daily", "environment": {"TOKEN": "geheim"}, "stdin": "geheim2"}
+    job = {"name": "a", "command": ["sh", "-c", "true"], "schedule": "@daily", "environment": {"A": "b"}, "secrets": {"TOKEN": "geheim"}}
     done = apply(jobs=[job])
     shown = {item["after_header"]: item for item in done["diff"]}
     assert "geheim" not in json.dumps(done)
