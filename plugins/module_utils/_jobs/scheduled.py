@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._common.argspec import ArgumentSpec
@@ -63,9 +64,10 @@ def job_schedule(options: t.Mapping[str, t.Any], how: Run, places: Places | None
 
 def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
     """The jobs that the options describe; ``InvalidInput`` for the first that makes no sense."""
+    folder = plan.folder_of(options)
     jobs: list[Job] = []
     for given in (*options["jobs"], *_entries(options)):
-        job = _job(given, options)
+        job = dataclasses.replace(_job(given, options), folder=folder)
         if any(job.name == other.name for other in jobs):
             raise InvalidInput(f"there are two jobs {job.called!r}; give each its own name")
         jobs.append(job)
@@ -112,10 +114,9 @@ def _job(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> Job:
         given["schedule"],
         tuple(split([options["alert_command"]])[0]) if options["alert_command"] else (),
         options["log"],
-        plan.folder_of(options),
-        title,
-        given.get("heartbeat") or "",
-        missed,
-        options["alert_on"] == "change",
-        given.get("mailto") or "",
+        title=title,
+        heartbeat=given.get("heartbeat") or "",
+        missed_after=missed,
+        alert_on_change=options["alert_on"] == "change",
+        mailto=given.get("mailto") or "",
     )

@@ -109,6 +109,7 @@ def test_a_crontab_becomes_jobs():
         ({"jobs": [{"name": "a", "command": "x", "schedule": "@daily", "timeout": "0"}]}, "needs some time"),
         ({"jobs": [{"name": "a", "command": "x", "schedule": "@daily", "environment": {"a=b": "c"}}]}, "can't be a variable"),
         ({"jobs": [{"name": "a", "command": "x", "schedule": "@daily"}], "name": "a-b"}, "no name of a set"),
+        ({"name": "../../x"}, "no name of a set"),
     ],
 )
 def test_one_line_for_bad_input(options, words):
