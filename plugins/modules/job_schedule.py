@@ -58,6 +58,10 @@ options:
         description: Variables besides E(HOME), E(LOGNAME), E(USER), E(SHELL) and E(PATH).
         type: dict
         default: {}
+      secrets:
+        description: Variables that nobody may see. They are kept in the job's file, which only root can read.
+        type: dict
+        default: {}
       stdin:
         description: What it reads.
         type: str
@@ -160,6 +164,7 @@ EXAMPLES = r"""
         chdir: /srv/www.example.com/current
         schedule: every 15 minutes
         timeout: 10m
+        secrets: {MAIL_TOKEN: "{{ vault_mail_token }}"}
       - name: reports
         command: [/srv/www.example.com/current/bin/reports, --all]
         schedule: weekly sun 03:00

@@ -13,7 +13,7 @@ import subprocess
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._checks.env_php import read_php
-from ansible_collections.runbook.ops.plugins.module_utils._checks.env_shell import read_systemd
+from ansible_collections.runbook.ops.plugins.module_utils._checks.env_systemd import read_systemd
 
 ROUNDS = 150
 
@@ -106,9 +106,10 @@ def test_systemd_reads_the_same(tmp_path):
     random_ = chance()
     lines = []
     for number in range(40):
-        inner = text(random_, ["a", "B", " ", "#", ";", "$", "=", "'", '"', "\\"])
-        single, double = inner.replace("\\", "").replace("'", ""), inner.replace("\\", "\\\\").replace('"', '\\"')
-        lines.append(random_.choice([f"N{number}='{single}'", f'N{number}="{double}"', f"N{number}={single.replace(chr(34), '').strip()}"]))
+        inner = text(random_, ["a", "B", " ", "#", ";", "$", "'", '"', "\\"])
+        single, double = inner.replace("'", ""), inner.replace("\\", "\\\\").replace('"', '\\"')
+        plain = "x" + inner.rstrip("\\")
+        lines.append(f"N{number}=" + random_.choice([f"'{single}'", f'"{double}"', plain, f"'{single}' \"{double}\"{plain}"]))
     file = tmp_path / "x.env"
     file.write_text("\n".join(lines) + "\n")
     show = "import json, os; print(json.dumps(dict(os.environ)))"

@@ -16,7 +16,8 @@ from .._common.errors import RunbookError
 from .env_dotenv import read_docker, read_dotenv
 from .env_ini import read_ini
 from .env_php import read_php
-from .env_shell import read_shell, read_systemd
+from .env_shell import read_shell
+from .env_systemd import read_systemd
 from .env_values import Settings
 
 READERS: dict[str, t.Callable[[str], Settings]] = {

@@ -78,7 +78,8 @@ def is_name(name: str, rest: str) -> bool:
     """Whether what stands before the ``=`` is a name, or rather the end of a key in base64 that would be shown as one."""
     if len(name) > _LONGEST_NAME or rest.strip() == "=":
         return False
-    mixed = all(re.search(some, name) for some in ("[a-z]", "[A-Z]", "[0-9]")) and not re.search("[_.-]", name)
+    # People's names in letters of both cases are rarely this long, and have neither digits nor several capitals side by side.
+    mixed = all(re.search(some, name) for some in ("[a-z]", "[A-Z]", "[0-9]|[A-Z]{2}")) and not re.search("[_.-]", name)
     return not (mixed and len(name) >= 16 and not rest.strip())
 
 

@@ -86,7 +86,7 @@ def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: fl
                 words,
                 cwd=folder,
                 env={**(os.environ if around.inherit else {}), **env},
-                stdin=given,
+                stdin=given if around.stdin else subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT if around.output else err,
                 start_new_session=True,

@@ -283,6 +283,8 @@ class Control:
     def stop(self, timers: t.Sequence[str]) -> None:
         if self._systemctl and timers:
             self._run("disable", "--now", "--", *timers)
+            # Or a timer of that name, years later, would make up for what it has missed since.
+            self._run("clean", "--what=state", "--", *timers, ok=range(256))
 
     def start(self, timers: t.Mapping[str, bool], *, reload: bool) -> None:
         """Enable and start timers; those whose value is true are for the host's start, and only enabled."""

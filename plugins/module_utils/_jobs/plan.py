@@ -130,8 +130,8 @@ def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
     jobs: list[Job] = []
     for given in options["jobs"]:
         name = given["name"]
-        if not _NAME.fullmatch(name):
-            raise InvalidInput(f"{name!r} is no name of a job; use small letters, digits, - and _, at most 60")
+        if not _NAME.fullmatch(name) or name == HEARTBEATS:
+            raise InvalidInput(f"{name!r} is no name of a job; use small letters, digits, - and _, at most 60, and not {HEARTBEATS}")
         if any(job.name == name for job in jobs):
             raise InvalidInput(f"there are two jobs {name!r}; give each its own name")
         timeout = timeout_of(given, name)

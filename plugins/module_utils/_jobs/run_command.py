@@ -23,8 +23,10 @@ COMMAND = ArgumentSpec(
         "timeout": {"type": "float", "default": 21600},
         # Who runs it; the process itself when it is empty.
         "user": {"type": "str", "default": ""},
-        "environment": {"type": "dict", "default": {}, "no_log": True},
-        "stdin": {"type": "str", "default": "", "no_log": True},
+        "environment": {"type": "dict", "default": {}},
+        # Variables too, that nobody may see.
+        "secrets": {"type": "dict", "default": {}, "no_log": True},
+        "stdin": {"type": "str", "default": ""},
         "output": {"type": "path", "default": ""},
     }
 )
@@ -39,7 +41,7 @@ def command(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     if run.check_mode:
         return {"changed": True}
     account = _account(options["user"]) if options["user"] else None
-    env = {name: str(value) for name, value in options["environment"].items()}
+    env = {name: str(value) for name, value in {**options["environment"], **options["secrets"]}.items()}
     output = _open_output(options["output"]) if options["output"] else None
     try:
         around = Surroundings(stdin=options["stdin"].encode("utf-8", "surrogateescape"), output=output)
@@ -59,7 +61,8 @@ def command(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
             output.close()
     if ran.rc != 0:
         said = (ran.stderr.strip() or ran.stdout.strip() or "it said nothing").splitlines()[-1]
-        raise RunbookError(f"{ran.command} ended with {ran.rc}: {said}", rc=ran.rc)
+        # Arguments may have passwords in them, and this goes into logs and alerts.
+        raise RunbookError(f"{os.path.basename(words[0])} ended with {ran.rc}: {said}", rc=ran.rc)
     return {"changed": True, "stdout": ran.stdout}
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import typing as t
 
 from .._common.argspec import ArgumentSpec
@@ -29,8 +30,9 @@ JOB_SCHEDULE = ArgumentSpec(
                 "schedule": {"type": "str", "required": True},
                 "user": {"type": "str"},
                 "chdir": {"type": "path"},
-                "environment": {"type": "dict", "default": {}, "no_log": True},
-                "stdin": {"type": "str", "default": "", "no_log": True},
+                "environment": {"type": "dict", "default": {}},
+                "secrets": {"type": "dict", "default": {}, "no_log": True},
+                "stdin": {"type": "str", "default": ""},
                 "output": {"type": "path"},
                 "timeout": {"type": "str"},
                 "heartbeat": {"type": "path"},
@@ -62,9 +64,10 @@ def job_schedule(options: t.Mapping[str, t.Any], how: Run, places: Places | None
 
 def jobs_of(options: t.Mapping[str, t.Any]) -> list[Job]:
     """The jobs that the options describe; ``InvalidInput`` for the first that makes no sense."""
+    folder = plan.folder_of(options)
     jobs: list[Job] = []
     for given in (*options["jobs"], *_entries(options)):
-        job = _job(given, options)
+        job = dataclasses.replace(_job(given, options), folder=folder)
         if any(job.name == other.name for other in jobs):
             raise InvalidInput(f"there are two jobs {job.called!r}; give each its own name")
         jobs.append(job)
@@ -88,8 +91,8 @@ def _job(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> Job:
     called = title or name
     schedule.parse(given["schedule"], called)
     timeout = plan.timeout_of({"timeout": given.get("timeout") or options["timeout"]}, called)
-    environment = {str(key): str(value) for key, value in given["environment"].items()}
-    wrong = next((key for key, value in environment.items() if not key or "=" in key or "\0" in key + value), None)
+    environment, secrets = ({str(key): str(value) for key, value in (given.get(one) or {}).items()} for one in ("environment", "secrets"))
+    wrong = next((key for key, value in {**environment, **secrets}.items() if not key or "=" in key or "\0" in key + value), None)
     if wrong is not None:
         raise InvalidInput(f"{wrong!r} in the environment of {called} can't be a variable; names have no =, nothing has NUL bytes")
     step = {name: option.get("default") for name, option in COMMAND.options.items()}
@@ -99,6 +102,7 @@ def _job(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> Job:
         timeout=timeout,
         user=given.get("user") or options["user"],
         environment=environment,
+        secrets=secrets,
         stdin=given.get("stdin") or "",
         output=given.get("output") or options["output"] or "",
     )
@@ -110,10 +114,9 @@ def _job(given: t.Mapping[str, t.Any], options: t.Mapping[str, t.Any]) -> Job:
         given["schedule"],
         tuple(split([options["alert_command"]])[0]) if options["alert_command"] else (),
         options["log"],
-        plan.folder_of(options),
-        title,
-        given.get("heartbeat") or "",
-        missed,
-        options["alert_on"] == "change",
-        given.get("mailto") or "",
+        title=title,
+        heartbeat=given.get("heartbeat") or "",
+        missed_after=missed,
+        alert_on_change=options["alert_on"] == "change",
+        mailto=given.get("mailto") or "",
     )

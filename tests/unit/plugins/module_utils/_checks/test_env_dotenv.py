@@ -73,6 +73,8 @@ def test_what_programs_read_differently_is_not_readable(text, words):
     ("text", "line"),
     [
         ("A=b\nMIIEvQIBADANBgkqhkiG", 2),
+        ("A=b\nMIIEvQIBADANBgkq=", 2),
+        ("A=b\nMIIEvQ==", 2),
         ("A=b\n\n1A=b", 3),
         ("A='b", 1),
         ('A=b\nB="c\n', 2),

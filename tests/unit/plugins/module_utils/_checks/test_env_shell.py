@@ -9,7 +9,7 @@ import string
 import subprocess
 
 import pytest
-from ansible_collections.runbook.ops.plugins.module_utils._checks.env_shell import read_shell, read_systemd
+from ansible_collections.runbook.ops.plugins.module_utils._checks.env_shell import read_shell
 from ansible_collections.runbook.ops.plugins.module_utils._checks.env_values import Broken
 
 MEANS = [
@@ -78,20 +78,3 @@ def test_what_a_shell_would_compute_is_not_readable(text, words):
 def test_anything_but_assignments_is_refused(text):
     with pytest.raises(Broken, match=r"^line \d "):
         read_shell(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "value"),
-    [
-        ("A=b c # d", "b c # d"),
-        ("A= b ", "b"),
-        ("; c\n# c\nA='b c'", "b c"),
-        ('A="b\\"c"', 'b"c'),
-        ("A=b\\\nc", "bc"),
-        ("A=$B${C}", "$B${C}"),
-        ('A="one\ntwo"', "one\ntwo"),
-        ("A=1\nA=2", "2"),
-    ],
-)
-def test_systemd(text, value):
-    assert read_systemd(text).get("A").text == value

@@ -53,7 +53,7 @@ def test_installs_a_watcher_predicts_and_removes(apply, tmp_path):
 
 
 def test_a_difference_shows_all_but_secrets(apply):
-    job = {"name": "a", "command": ["sh", "-c", "true"], "schedule": "@daily", "environment": {"TOKEN": "geheim"}, "stdin": "geheim2"}
+    job = {"name": "a", "command": ["sh", "-c", "true"], "schedule": "@daily", "environment": {"A": "b"}, "secrets": {"TOKEN": "geheim"}}
     done = apply(jobs=[job])
     shown = {item["after_header"]: item for item in done["diff"]}
     assert "geheim" not in json.dumps(done)
@@ -109,6 +109,7 @@ def test_a_crontab_becomes_jobs():
         ({"jobs": [{"name": "a", "command": "x", "schedule": "@daily", "timeout": "0"}]}, "needs some time"),
         ({"jobs": [{"name": "a", "command": "x", "schedule": "@daily", "environment": {"a=b": "c"}}]}, "can't be a variable"),
         ({"jobs": [{"name": "a", "command": "x", "schedule": "@daily"}], "name": "a-b"}, "no name of a set"),
+        ({"name": "../../x"}, "no name of a set"),
     ],
 )
 def test_one_line_for_bad_input(options, words):
