@@ -217,8 +217,7 @@ def _lines(stream: t.BinaryIO) -> t.Iterator[tuple[int, bytes, bool]]:
     while line:
         whole = line.endswith(b"\n")
         number += 1
-        if line.strip():
-            yield number, line, whole or len(line) == _LONGEST
+        yield number, line, whole or len(line) == _LONGEST
         line = stream.readline(_LONGEST)
 
 
