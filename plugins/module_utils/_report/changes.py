@@ -35,6 +35,8 @@ class Look:
 def changes_of(looks: t.Mapping[tuple[str, str], tuple[Look | None, Look | None]]) -> list[Change]:
     """Changes by (host, check) and the looks of the day before and of today, the worst kind first. None: there was none."""
     found = []
+    if not any(before for before, _after in looks.values()):
+        return []  # on the first day everything would be new
     for (host, check), (before, after) in looks.items():
         change = _change(host, check, before, after)
         if change:

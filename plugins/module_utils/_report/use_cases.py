@@ -90,12 +90,13 @@ REPORT = ArgumentSpec(
 
 
 def check_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
-    """``{changed, status, run, summary, counts, turns, changes, files, exit_code, line, broken, msg}``.
+    """``{changed, status, run, counts, turns, changes, files, exit_code, line, broken, msg}``.
 
     ``turns`` are the checks whose status is another than in the run before, ``broken`` what of the history was set aside.
     Raises ``InvalidInput`` before anything is written.
     """
     folder, now, days, keep = _settings(options)
+    mode = _mode(options["mode"])
     name = options["run"] or clock.stamp(now)
     records = _records(options["results"], name, now)
     said: list[str] = []
@@ -118,12 +119,11 @@ def check_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         history.append(folder, records)
     report = collector.report(options["title"], happened, [*broken, *said])
     code, line = nagios.render(report)
-    written, diff = _write(options, _rendered(report, options, line), run)
+    written, diff = _write(options["dest"], mode, _rendered(report, options, line), run)
     return {
         "changed": bool(records or broken or old or written),
         "status": report.status,
         "run": name,
-        "summary": report.summary(),
         "counts": report.counts(),
         "turns": [turn.to_dict() for turn in collector.turns(name)],
         "changes": [change.__dict__ for change in report.changes],
@@ -220,17 +220,16 @@ def _rendered(report: Report, options: t.Mapping[str, t.Any], line: str) -> dict
     return {FILES[kind]: makers[kind]() for kind in options["formats"]}
 
 
-def _write(options: t.Mapping[str, t.Any], texts: t.Mapping[str, str], run: Run) -> tuple[list[str], list[dict[str, str]]]:
+def _write(dest: str, mode: int, texts: t.Mapping[str, str], run: Run) -> tuple[list[str], list[dict[str, str]]]:
     """The paths of files that were not so already, each replaced in one step; and their difference."""
-    mode = _mode(options["mode"])
     written, diff = [], []
     for name, text in texts.items():
-        path, data = os.path.join(options["dest"], name), text.encode("utf-8", "replace")
+        path, data = os.path.join(dest, name), text.encode("utf-8", "replace")
         before = _content(path)
         if before == data:
             continue
         if not run.check_mode:
-            os.makedirs(options["dest"], mode=0o755, exist_ok=True)
+            os.makedirs(dest, mode=0o755, exist_ok=True)
             write_atomic(path, data, mode)
         written.append(path)
         if name == FILES["markdown"]:  # the others say the same at greater length
