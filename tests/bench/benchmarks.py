@@ -14,6 +14,7 @@ import typing as t
 
 import database_races
 import databases
+import host_checks
 import memory
 import ours
 import sites
@@ -253,6 +254,11 @@ def probes(bench: Bench) -> None:
     bench.versus(name, result, "http_probe", "ansible.builtin.uri", 0.2)
 
 
+def checks(bench: Bench) -> None:
+    """Twenty checks of ten hosts in one task, against a task for each check."""
+    host_checks.compare(bench)
+
+
 def mariadb(bench: Bench) -> None:
     """Half a gigabyte of MariaDB's, against the plain pipelines beside the server and community.mysql."""
     database_races.races(bench, databases.MARIADB)
@@ -275,6 +281,7 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "traffic": traffic,
     "memory": footprint,
     "probes": probes,
+    "checks": checks,
     "mariadb": mariadb,
     "postgresql": postgresql,
     "large": large,

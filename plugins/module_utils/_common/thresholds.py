@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 import typing as t
 
 from .errors import InvalidInput
 from .outcome import Status
+from .times import parse_duration
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +44,24 @@ class Thresholds:
 
     def _beyond(self, value: float, limit: float) -> bool:
         return value < limit if self.below else value > limit
+
+
+def parse_limit(value: t.Any, option: str, unit: str) -> float | None:
+    """A limit as people write it: a number, a duration where ``unit`` is ``s``, a size such as ``500M`` where it is ``bytes``."""
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        raise InvalidInput(f"{option} {value} is no number")
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        pass
+    if unit == "s":
+        return parse_duration(value, option)
+    match = re.match(r"^([0-9]+(?:\.[0-9]+)?)([KMGT])i?B?$", str(value))
+    if unit == "bytes" and match:
+        return float(match.group(1)) * 1024.0 ** (1 + "KMGT".index(match.group(2)))
+    raise InvalidInput(f"{option} {value!r} is no number" + {"bytes": " or size such as 500M"}.get(unit, ""))
 
 
 class NotANumber(ValueError):

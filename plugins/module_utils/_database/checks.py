@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import typing as t
 
 from .._common.errors import InvalidInput
 from .._common.outcome import Status
-from .._common.thresholds import Thresholds
+from .._common.thresholds import Thresholds, parse_limit
 from .._common.times import parse_duration
 from .conditions import Condition, parse_conditions
 
@@ -151,21 +150,4 @@ def _thresholds(given: t.Mapping[str, t.Any], measure: tuple[str, float | None, 
     below = given["direction"] == "below"
     if given["warn"] is None and given["crit"] is None:
         return Thresholds(below=below) if below else Thresholds(measure[1], measure[2])
-    return Thresholds(_limit(given["warn"], "warn", measure[0]), _limit(given["crit"], "crit", measure[0]), below)
-
-
-def _limit(value: t.Any, option: str, unit: str) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        raise InvalidInput(f"{option} {value} is no number")
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        pass
-    if unit == "s":
-        return parse_duration(value, option)
-    match = re.match(r"^([0-9]+(?:\.[0-9]+)?)([KMGT])i?B?$", str(value))
-    if unit == "bytes" and match:
-        return float(match.group(1)) * 1024.0 ** (1 + "KMGT".index(match.group(2)))
-    raise InvalidInput(f"{option} {value!r} is no number" + {"bytes": " or size such as 500M"}.get(unit, ""))
+    return Thresholds(parse_limit(given["warn"], "warn", measure[0]), parse_limit(given["crit"], "crit", measure[0]), below)

@@ -19,7 +19,15 @@ PLACE = "/srv/runbook-tests"
 # Of the collection, below such a place.
 COLLECTION = "ansible_collections/runbook/ops"
 BASE = f"{PLACE}/{COLLECTION}"
-_TREE = ("plugins", "tests/database", "tests/faults", "tests/fixtures", "tests/unit/plugins/module_utils/_database", "pyproject.toml")
+_TREE = (
+    "plugins",
+    "tests/database",
+    "tests/faults",
+    "tests/fixtures",
+    "tests/operations",
+    "tests/unit/plugins/module_utils/_database",
+    "pyproject.toml",
+)
 # What the tests may be told.
 _SETTINGS = ("RUNBOOK_SOAK", "RUNBOOK_SEED")
 
