@@ -585,17 +585,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import
 from ansible_collections.runbook.ops.plugins.module_utils._common.jsonquery import OPERATORS
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
 from ansible_collections.runbook.ops.plugins.module_utils._http.probe import probe_all
-
-HMAC = {
-    "secret": {"type": "str", "required": True, "no_log": True},
-    "key_id": {"type": "str", "no_log": False},
-    "algorithm": {"type": "str", "choices": ["sha256", "sha384", "sha512"], "default": "sha256"},
-    "encoding": {"type": "str", "choices": ["hex", "base64"], "default": "hex"},
-    "header": {"type": "str", "default": "X-Signature"},
-    "prefix": {"type": "str", "default": ""},
-    "timestamp_header": {"type": "str", "default": "X-Timestamp"},
-    "key_id_header": {"type": "str", "default": "X-Key-Id", "no_log": False},
-}
+from ansible_collections.runbook.ops.plugins.module_utils._http.sign import HMAC
 
 # Options that a probe may have of its own; without one it takes the module's.
 SHARED: dict[str, dict[str, t.Any]] = {

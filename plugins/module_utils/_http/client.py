@@ -75,6 +75,14 @@ class Exchange:
         return ", ".join(values) if values else None
 
 
+class CutOff(NoAnswer):
+    """An answer that broke off in its body; ``exchange`` is what came of it."""
+
+    def __init__(self, reason: str, exchange: Exchange) -> None:
+        super().__init__(reason)
+        self.exchange = exchange
+
+
 class Client:
     """Sends requests, from any thread."""
 
@@ -97,15 +105,22 @@ class Client:
             context = self.context(route.tls) if request.target.scheme == "https" else None
             connection = open_connection(request.target, route, context, deadline, watch)
             return _converse(request, route, connection, watch, keep)
-        except (OSError, NoAnswer) as error:
-            raise no_answer(error, watch.phase, deadline) from None
-        except IncompleteRead:
-            raise NoAnswer("an answer cut off in mid-body") from None
-        except HTTPException as error:
-            raise NoAnswer(f"an answer that is not HTTP ({type(error).__name__}: {_line(str(error))})") from None
+        except (OSError, NoAnswer, HTTPException) as error:
+            raise _explained(error, watch.phase, deadline) from None
         finally:
             if connection is not None:
                 connection.wire.close()
+
+
+def _explained(error: OSError | NoAnswer | HTTPException, phase: str, deadline: Deadline) -> NoAnswer:
+    if isinstance(error, IncompleteRead):
+        found = NoAnswer("an answer cut off in mid-body")
+    elif isinstance(error, HTTPException) and not isinstance(error, OSError):
+        found = NoAnswer(f"an answer that is not HTTP ({type(error).__name__}: {_line(str(error))})")
+    else:
+        found = no_answer(error, phase, deadline)
+    found.phase = phase
+    return found
 
 
 def _line(text: str) -> str:
@@ -148,7 +163,10 @@ def _converse(request: Request, route: Route, connection: Connection, watch: Sto
             watch.stop()
             exchange.stray = _stray(response, connection)
         else:
-            _read(response, exchange, keep)
+            try:
+                _read(response, exchange, keep)
+            except (OSError, HTTPException) as error:
+                raise CutOff(str(_explained(error, watch.phase, connection.wire.deadline)), exchange) from None
             watch.stop()
     finally:
         response.close()
@@ -202,4 +220,5 @@ def _read(response: HTTPResponse, exchange: Exchange, keep: Keep) -> None:
         decoder.end()
     except UndecodableBody as error:
         exchange.undecodable = str(error)
-    exchange.body, exchange.sha256, exchange.part_sha256 = bytes(kept), digest.hexdigest(), part.hexdigest()
+    finally:
+        exchange.body, exchange.sha256, exchange.part_sha256 = bytes(kept), digest.hexdigest(), part.hexdigest()

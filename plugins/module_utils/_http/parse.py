@@ -214,10 +214,11 @@ def _credentials(options: Options) -> Credentials:
         raise InvalidInput("url_username contains a colon, which basic authentication can't carry")
     if token is not None and (not token or any(not 32 < ord(char) < 127 for char in token)):
         raise InvalidInput("bearer_token is empty or contains a space, line break or non-ASCII character")
-    return Credentials(username, password, token, _hmac(key) if key is not None else None)
+    return Credentials(username, password, token, parse_hmac(key) if key is not None else None)
 
 
-def _hmac(options: Options) -> HmacKey:
+def parse_hmac(options: Options) -> HmacKey:
+    """The key of an option ``hmac``; ``InvalidInput`` when it can't sign."""
     given = {name: value for name, value in options.items() if value is not None}
     key = HmacKey(**given)
     if not key.secret:

@@ -12,6 +12,18 @@ import hmac
 import time
 import typing as t
 
+# The options of a key, as suboptions of a module's ``hmac``.
+HMAC: dict[str, dict[str, t.Any]] = {
+    "secret": {"type": "str", "required": True, "no_log": True},
+    "key_id": {"type": "str", "no_log": False},
+    "algorithm": {"type": "str", "choices": ["sha256", "sha384", "sha512"], "default": "sha256"},
+    "encoding": {"type": "str", "choices": ["hex", "base64"], "default": "hex"},
+    "header": {"type": "str", "default": "X-Signature"},
+    "prefix": {"type": "str", "default": ""},
+    "timestamp_header": {"type": "str", "default": "X-Timestamp"},
+    "key_id_header": {"type": "str", "default": "X-Key-Id", "no_log": False},
+}
+
 
 def basic(username: str, password: str) -> str:
     """The value of an (Proxy-)Authorization header."""

@@ -24,7 +24,12 @@ _TIMEOUTS = (socket.timeout, TimeoutError)
 
 
 class NoAnswer(Exception):
-    """The server gave no usable answer; the text says why, in words that follow "got"."""
+    """The server gave no usable answer; the text says why, in words that follow "got".
+
+    ``phase`` is what was being done: before "ttfb" nothing of the request has been sent.
+    """
+
+    phase = ""
 
 
 class CertificateRejected(NoAnswer):
