@@ -54,7 +54,8 @@ options:
       checks:
         description:
           - Result items as all modules of this collection return them, C(name), C(status), C(value), C(unit), C(warn), C(crit),
-            C(message), C(duration_ms).
+            C(message), C(duration_ms). Of equal names the second becomes C(name (2)).
+          - C(severity) (V(info), V(warning), V(error), V(critical)) tells how bad it is if the check fails, see RV(severity).
           - C(frequency) (V(hourly), V(daily), V(weekly), V(monthly), V(quarterly)) tells how long a result counts.
         type: list
         elements: dict
@@ -63,6 +64,12 @@ options:
         description:
           - When, as V(2026-11-21T06:00:00Z). The default is now.
         type: str
+      events:
+        description:
+          - What happened on the host, as M(runbook.ops.check_run) returns it.
+        type: list
+        elements: dict
+        default: []
   run:
     description:
       - The run's name. The default is the moment.
@@ -226,6 +233,20 @@ run:
   description: The run's name.
   returned: always
   type: str
+severity:
+  description:
+    - How bad the worst check of the hosts in O(results) is (of all hosts without any), V(info), V(warning), V(error), V(critical), or
+      an empty text when all are well.
+    - A warning is a V(warning), what failed or crashed an V(error) unless its C(severity) says otherwise.
+  returned: always
+  type: str
+alerts:
+  description:
+    - Messages for M(runbook.ops.notify) about each check that is not well, and about each that is well again.
+    - They are the same in every run until something changes. M(runbook.ops.notify) remembers what it told whom.
+  returned: always
+  type: list
+  elements: dict
 turns:
   description:
     - The checks whose status is another than the last time, each with C(host), C(check), C(before) (empty for a new check),

@@ -82,6 +82,18 @@ options:
       - The folder on the host where it is remembered.
     type: path
     default: /var/lib/runbook/checks
+  sites:
+    description:
+      - Base folders of sites on the host, whose last deploys are returned as RV(events).
+    type: list
+    elements: path
+    default: []
+  drill_dirs:
+    description:
+      - Folders with evidence of drills on the host, which are returned as RV(events).
+    type: list
+    elements: path
+    default: []
   fail:
     description:
       - Whether a check of status V(failed) or V(crashed) fails the task. Invalid options always do.
@@ -135,6 +147,11 @@ due:
   description: How many entries of the list were due.
   returned: when the options are valid
   type: int
+events:
+  description: What else happened on the host, each with C(at), C(kind), C(title), C(status), C(host) and C(message).
+  returned: when the options are valid
+  type: list
+  elements: dict
 later:
   description: How many were not.
   returned: when the options are valid

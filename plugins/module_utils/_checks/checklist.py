@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import hashlib
 import json
 import os
@@ -16,13 +17,18 @@ from .._common import clock
 from .._common.argspec import ArgumentSpec, complete
 from .._common.errors import InvalidInput, RunbookError
 from .._common.files import write_json
-from .._common.outcome import Outcome, overall, summary
+from .._common.outcome import Outcome, name_apart, overall, summary
 from .._common.runner import Run, UseCase
 from .._database.check_options import QUERY
 from .._database.info import INFO, db_backup_info
 from .._database.query import db_query
 from .._logs.scan import log_scan
 from .._logs.scan_options import OPTIONS as LOG_SCAN
+from .._release.site import Site
+from .._release.store import LocalStore
+from .._report import events
+from .._report.alerts import SEVERITIES
+from .._report.model import Event
 from .host_check import host_check
 from .options import HOST_CHECK
 from .parse import parse_checks
@@ -38,7 +44,8 @@ FREQUENCIES: dict[str, float] = {
     "monthly": _DAY * 27,
     "quarterly": _DAY * 88,
 }
-SEVERITIES = ("info", "warning", "error", "critical")
+# Of one site, and of one folder of drills, the report is told the last so many events.
+_EVENTS = 50
 Options = t.Mapping[str, t.Any]
 Item = dict[str, t.Any]
 
@@ -76,6 +83,8 @@ CHECK_RUN = ArgumentSpec(
         },
         "due": {"type": "str", "choices": ["auto", "all"], "default": "auto"},
         "state_dir": {"type": "path", "default": "/var/lib/runbook/checks"},
+        "sites": {"type": "list", "elements": "path", "default": []},
+        "drill_dirs": {"type": "list", "elements": "path", "default": []},
         "fail": {"type": "bool", "default": False},
     }
 )
@@ -90,7 +99,7 @@ class _Entry(t.NamedTuple):
 
 
 def check_run(options: Options, run: Run) -> dict[str, t.Any]:
-    """``{changed, status, msg, checks, due, later}``; items also have ``frequency`` and, where it was given, ``severity``.
+    """``{changed, status, msg, checks, due, later, events}``; items also have ``frequency`` and, where it was given, ``severity``.
 
     Raises ``InvalidInput`` before anything is looked at, also for what is not due.
     """
@@ -103,7 +112,7 @@ def check_run(options: Options, run: Run) -> dict[str, t.Any]:
     due = [entry for entry in entries if options["due"] == "all" or _is_due(entry, seen.get(entry.key), now)]
     found = _look(due, options["state_dir"], run)
     items = [item for entry in due for item in found[entry.key]]
-    _name_apart(items)
+    name_apart(items)
     if not run.check_mode and due:
         for entry in due:
             seen[entry.key] = {"at": now, "status": overall(item["status"] for item in found[entry.key])}
@@ -111,7 +120,14 @@ def check_run(options: Options, run: Run) -> dict[str, t.Any]:
         os.makedirs(options["state_dir"], mode=0o750, exist_ok=True)
         write_json(path, {key: value for key, value in seen.items() if key in kept})
     status = overall(item["status"] for item in items)
-    result = {"changed": False, "status": status, "checks": items, "due": len(due), "later": len(entries) - len(due)}
+    result = {
+        "changed": False,
+        "status": status,
+        "checks": items,
+        "due": len(due),
+        "later": len(entries) - len(due),
+        "events": _events(options, run),
+    }
     message = summary([Outcome(item["name"], item["status"], item["message"]) for item in items], "check")
     if options["fail"] and status in ("failed", "crashed"):
         raise RunbookError(message, **result)
@@ -204,13 +220,17 @@ def _assigned(kind: str, part: t.Sequence[_Entry], items: t.Sequence[Item]) -> t
             yield part[number if len(part) > 1 else 0], item
 
 
-def _name_apart(items: t.Sequence[Item]) -> None:
-    """Names that differ, because results are known by them: the second `ping` is called `ping (2)`."""
-    names: dict[str, int] = {}
-    for item in items:
-        names[item["name"]] = count = names.get(item["name"], 0) + 1
-        if count > 1:
-            item["name"] = f"{item['name']} ({count})"
+def _events(options: Options, run: Run) -> list[dict[str, t.Any]]:
+    """What else happened on the host, for the report: deploys of its sites, drills."""
+    found: list[Event] = []
+    for path in options["sites"]:
+        try:
+            found += events.from_history(Site(LocalStore(path)).history(_EVENTS), "")
+        except (RunbookError, OSError) as error:
+            run.warn(f"the history of {path} can't be read: {error}")
+    for folder in options["drill_dirs"]:
+        found += events.from_folder(folder, run.warn)
+    return [dataclasses.asdict(event) for event in found[-_EVENTS:]]
 
 
 def _read(path: str, run: Run) -> dict[str, t.Any]:

@@ -11,6 +11,7 @@ import typing as t
 from .._checks.history import Record
 from .._common import clock
 from .._common.outcome import SEVERITY
+from .alerts import SEVERITIES
 from .changes import Look, changes_of
 from .model import Check, Event, Host, Report
 from .series import Series
@@ -143,4 +144,5 @@ def _check(seen: _Seen) -> Check:
         duration_ms=measured(item.get("duration_ms")) or 0.0,
         at=seen.at,
         series=seen.series,
+        severity=item["severity"] if item.get("severity") in SEVERITIES else "",
     )

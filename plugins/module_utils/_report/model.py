@@ -30,6 +30,7 @@ class Check:
     duration_ms: float
     at: str
     series: Series
+    severity: str = ""  # how bad it would be, where the checklist says so
 
     def to_dict(self) -> dict[str, t.Any]:
         """The result item, with ``at``."""

@@ -15,10 +15,11 @@ from .._common import clock
 from .._common.argspec import ArgumentSpec
 from .._common.errors import InvalidInput, RunbookError
 from .._common.files import write_atomic
-from .._common.outcome import SEVERITY, overall
+from .._common.outcome import SEVERITY, name_apart, overall
 from .._common.runner import Run
 from .._common.times import parse_duration, parse_moment
 from . import document, events, junit, markdown, nagios, page, prometheus
+from .alerts import alerts_of, severity_of, worst
 from .collect import Collector
 from .model import Event, Report
 from .words import ENGLISH
@@ -50,6 +51,7 @@ REPORT = ArgumentSpec(
                 "host": {"type": "str", "required": True},
                 "checks": {"type": "list", "elements": "dict", "required": True},
                 "at": {"type": "str"},
+                "events": {"type": "list", "elements": "dict", "default": []},
             },
         },
         "run": {"type": "str"},
@@ -90,7 +92,7 @@ REPORT = ArgumentSpec(
 
 
 def check_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
-    """``{changed, status, run, counts, turns, changes, files, exit_code, line, broken, msg}``.
+    """``{changed, status, run, counts, severity, alerts, turns, changes, files, exit_code, line, broken, msg}``.
 
     ``turns`` are the checks whose status is another than in the run before, ``broken`` what of the history was set aside.
     Raises ``InvalidInput`` before anything is written.
@@ -104,6 +106,7 @@ def check_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     broken = history.mend(folder, dry=run.check_mode)
     collector = Collector(now, days)
     known: set[str] = set()
+    told = {record.host for record in records}
     for record in history.read(folder, collector.since):
         collector.add(record)
         if record.run == name:
@@ -125,6 +128,8 @@ def check_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         "status": report.status,
         "run": name,
         "counts": report.counts(),
+        "severity": worst(severity_of(check) for host, check in report.checks() if not told or host.name in told),
+        "alerts": alerts_of(report),
         "turns": [turn.to_dict() for turn in collector.turns(name)],
         "changes": [change.__dict__ for change in report.changes],
         "files": {kind: os.path.join(options["dest"], FILES[kind]) for kind in options["formats"]},
@@ -171,17 +176,15 @@ def _records(results: t.Sequence[t.Mapping[str, t.Any]], run: str, now: float) -
             )
         hosts.add(host)
         at = clock.stamp(parse_moment(given["at"], "at").timestamp()) if given["at"] else clock.stamp(now)
-        checks, names = [], set()
+        checks = []
         for item in given["checks"]:
             name, status = item.get("name"), item.get("status")
             if not isinstance(name, str) or not name:
                 raise InvalidInput(f"results: a check of {host} has no name")
             if status not in SEVERITY:
                 raise InvalidInput(f"results: check {name!r} of {host} has status {status!r}; there are {', '.join(SEVERITY)}")
-            if name in names:
-                raise InvalidInput(f"results: {host} has two checks named {name!r}; give each a name of its own")
-            names.add(name)
             checks.append(_slim(item))
+        name_apart(checks)
         if checks:
             records.append(history.Record(at, run, host, overall(item["status"] for item in checks), checks))
     return records
@@ -199,6 +202,8 @@ def _slim(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 def _events(options: t.Mapping[str, t.Any], said: t.Callable[[str], None]) -> list[Event]:
     found = [events.given(item) for item in options["events"]]
+    for result in options["results"]:
+        found += [events.given({**item, "host": result["host"]}) for item in result["events"]]
     for site in options["releases"]:
         found += events.from_history(site["history"], site["host"])
     found += [event for event in map(events.from_evidence, options["drills"]) if event]

@@ -48,6 +48,7 @@ def test_json(mixed):
         "crit": 90,
         "duration_ms": 12,
         "at": "2026-11-22T06:00:00Z",
+        "severity": "",
     }
 
 
