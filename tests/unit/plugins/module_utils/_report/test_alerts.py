@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from ansible_collections.runbook.ops.plugins.module_utils._notify.options import NOTIFY
 from ansible_collections.runbook.ops.plugins.module_utils._report.alerts import alerts_of, severity_of, worst
-from reports import item, record, report
+from operations.reports import item, record, report
 
 
 def told(found):

@@ -9,7 +9,7 @@ import re
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._report.chart import _ticks, draw, strip, trends_of
 from ansible_collections.runbook.ops.plugins.module_utils._report.words import Words
-from reports import item, many, record, report
+from operations.reports import item, many, record, report
 
 
 def drawn(hosts, values, **more):

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from ansible_collections.runbook.ops.plugins.module_utils._report.model import Event
-from reports import item, record, report
+from operations.reports import item, record, report
 
 
 def checks(found):

@@ -14,7 +14,7 @@ import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._report import page
 from ansible_collections.runbook.ops.plugins.module_utils._report.model import Event
 from ansible_collections.runbook.ops.plugins.module_utils._report.words import ARABIC, ENGLISH
-from reports import NASTY, big, happened, item, many, record, report
+from operations.reports import NASTY, big, happened, item, many, record, report
 
 VOID = {"meta", "link", "br", "hr", "input"}
 

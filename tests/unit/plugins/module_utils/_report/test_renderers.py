@@ -11,7 +11,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._report import document, junit, markdown, nagios, prometheus
-from reports import NASTY, item, many, record, report
+from operations.reports import NASTY, item, many, record, report
 
 ODD = f"{NASTY}\nnext\x00\x1b line \\ 'one' = ; \ud800 مرحبا"
 

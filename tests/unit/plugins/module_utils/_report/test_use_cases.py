@@ -11,7 +11,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from ansible_collections.runbook.ops.plugins.module_utils._report.use_cases import FILES, REPORT, check_report
-from reports import item
+from operations.reports import item
 
 MORNINGS = ["2026-11-20T06:00:00Z", "2026-11-21T06:00:00Z", "2026-11-22T06:00:00Z"]
 
