@@ -10,7 +10,7 @@ import typing as t
 
 from .._common.outcome import SEVERITY
 from .model import Change, ChangeKind, text_of
-from .units import group_of, measured
+from .units import COUNTS, group_of, measured
 
 # A latency or a size that grew or shrank so much is worth a look although it is within its limits.
 _FACTOR = 1.5
@@ -58,7 +58,7 @@ def _change(host: str, check: str, before: Look | None, after: Look | None) -> C
     if before.status != after.status:
         kind: ChangeKind = "worse" if _rank(after.status) > _rank(before.status) else "better"
         return Change(kind, host, check, before.status, after.status, after.message)
-    if before.unit == after.unit and group_of(after.unit) and _moved(before.value, after.value):
+    if before.unit == after.unit and group_of(after.unit) and after.unit not in COUNTS and _moved(before.value, after.value):
         return Change("value", host, check, text_of(before.value, before.unit), text_of(after.value, after.unit), after.message)
     return None
 

@@ -34,7 +34,7 @@ def render(report: Report, *, lang: str = "en", direction: str = "", words: t.Ma
         ("checks", say["all_checks"], _checks(report, say)),
     ]
     if report.notes:
-        sections.append(("notes", say["notes"], el("ul", *[el("li", note, dir="auto") for note in report.notes])))
+        sections.append(("notes", say["notes"], el("ul", *[el("li", el("bdi", note)) for note in report.notes])))
     links = el("ul", *[el("li", el("a", title, href=f"#{name}")) for name, title, _content in sections])
     body = join(
         [
@@ -77,7 +77,7 @@ def _head(report: Report, say: Words) -> Markup:
     when = el("p", say["as_of"], " ", _moment(report.at), class_="soft")
     return el(
         "header",
-        el("div", el("h1", report.title, dir="auto"), when),
+        el("div", el("h1", el("bdi", report.title)), when),
         state,
         el("ul", *tiles, class_="tiles", aria_label=say["checks"]),
         id="top",
@@ -122,7 +122,7 @@ def _change(one: Change, say: Words) -> Markup:
 
 
 def _small(message: str) -> Markup | None:
-    return el("small", message, dir="auto") if message else None
+    return el("small", el("bdi", message)) if message else None
 
 
 def _anchor(host: str) -> str:

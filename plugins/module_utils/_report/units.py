@@ -10,14 +10,16 @@ import typing as t
 
 # Milliseconds in a unit that latencies are given in. Seconds are ages and lengths of work, which are no latencies.
 LATENCY = {"ms": 1.0, "us": 0.001, "µs": 0.001}
-SIZE = frozenset(["%", "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "bytes", "rows", "lines", "messages"])
+ROOM = frozenset(["%", "B", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "bytes"])
+# How many of something there are is drawn like a size, but may well be another number every morning.
+COUNTS = frozenset(["rows", "lines", "messages", "requests", "entries", "jobs", "files", "backups"])
 
 
 def group_of(unit: str) -> t.Literal["latency", "size", ""]:
     """Which trends a value belongs to."""
     if unit in LATENCY:
         return "latency"
-    return "size" if unit in SIZE else ""
+    return "size" if unit in ROOM or unit in COUNTS else ""
 
 
 def measured(value: t.Any) -> float | None:
