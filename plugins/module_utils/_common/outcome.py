@@ -49,3 +49,14 @@ def summary(outcomes: t.Sequence[Outcome], noun: str) -> str:
     if not bad:
         return f"{len(outcomes)} {noun}{'' if len(outcomes) == 1 else 's'} ok"
     return f"{len(bad)} of {len(outcomes)} {noun}{'' if len(outcomes) == 1 else 's'} not ok - " + "; ".join(bad)
+
+
+def name_apart(items: t.Iterable[dict[str, t.Any]]) -> None:
+    """Give result items names that differ, because they are known by them: the second ``ping`` is called ``ping (2)``."""
+    taken: set[str] = set()
+    for item in items:
+        name, number = item["name"], 1
+        while item["name"] in taken:
+            number += 1
+            item["name"] = f"{name} ({number})"
+        taken.add(item["name"])

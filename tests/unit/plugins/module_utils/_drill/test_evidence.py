@@ -96,7 +96,7 @@ def test_a_page_escapes_and_needs_nothing_from_elsewhere(tmp_path):
     assert "<script" not in text
     assert "<b>" not in text
     assert "<i>" not in text
-    assert not re.search(r"(src|href)=|url\(|@import", text)
+    assert not re.search(r'(src|href)=(?!"data:,")|url\(|@import', text)
 
 
 def test_unreadable_evidence_is_passed_over(tmp_path):
