@@ -1,10 +1,11 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The main job on this machine: deploy, deploy again, fail and be taken back, roll back. Run it with ``make demo``."""
+"""The main jobs on this machine: deploy, deploy again, fail and be taken back, roll back, check, rotate logs. Run it with ``make demo``."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import pathlib
@@ -41,6 +42,15 @@ def fetch(port: int) -> tuple[int, str]:
         return error.code, error.read().decode()
     except OSError:
         return 0, ""
+
+
+def lines(pattern: str) -> int:
+    """How many lines the access logs of both servers have, in files of this name."""
+    found = 0
+    for path in WORK.glob(f"logs/*/{pattern}"):
+        with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as stream:
+            found += len(stream.readlines())
+    return found
 
 
 class Demo:
@@ -108,6 +118,18 @@ def main() -> None:
         demo.say("its probes failed: both servers were taken back, release 3 was marked bad, and the command failed.")
         demo.step("Roll back to release 1", [back, "-e", "rollback_reason=demo"], True, "Release 1")
         demo.say("both servers returned together, by one atomic rename on each.")
+        checks, rotate = str(CHECKOUT / "playbooks" / "daily_checks.yml"), str(CHECKOUT / "playbooks" / "rotate_logs.yml")
+        demo.step("The morning's checks", [checks], True, "Release 1")
+        demo.say("processes, room, logs, the site on each server: on one page, with what was deployed since.")
+        before = lines("access.log")
+        demo.step("Rotate the access logs", [rotate], True, "Release 1")
+        cut, after = lines("access.log-*.gz"), lines("access.log")
+        # What was fetched for this output since is in the new logs.
+        if (cut, after) != (before, len(HOSTS)):
+            sys.exit(
+                f"of {before} lines {cut} were found in the rotated logs and {after} in the new ones; that is a defect, please report it"
+            )
+        demo.say(f"{cut} lines were cut off and compressed, none is missing; the servers write on into new logs.")
     finally:
         demo.stop_servers()
     print("\nWhat happened, as the first server's history tells it:")
@@ -117,6 +139,7 @@ def main() -> None:
             print(f"   {event['time']}  {event['release']:<4} {event['outcome']}, {event['duration_s']} s, by {event['by']}")
     where = WORK.relative_to(CHECKOUT)
     print(f"\nLook at {where}/{HOSTS[0]}/: current, releases/, shared/, .runbook/history.jsonl.")
+    print(f"The morning's page, for a browser: {WORK / 'report' / 'index.html'}")
     print("The site is described in inventories/demo/group_vars/prod.yml; README.md says how to describe your own.")
 
 
