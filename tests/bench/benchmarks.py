@@ -16,6 +16,7 @@ import database_races
 import databases
 import memory
 import ours
+import rotation
 import sites
 from bed.shell import ROOT
 from ours import Ansible, Deploy
@@ -268,6 +269,18 @@ def large(bench: Bench) -> None:
     database_races.memory(bench)
 
 
+def rotate(bench: Bench) -> None:
+    """A thousand logs of which twenty are due, against logrotate."""
+    host = rotation.Host()
+    try:
+        for compress in ("gzip", "none"):
+            lanes = [Lane(who, lambda who=who, compress=compress: host.run(who, compress)) for who in ("log_rotate", "logrotate")]  # type: ignore[misc]
+            name = "1,000 logs, 20 due" + ("" if compress == "gzip" else ", not compressed")
+            bench.versus(name, bench.race(name, lanes), "log_rotate", "logrotate", 1.5 if compress == "gzip" else None)
+    finally:
+        host.tidy()
+
+
 ALL: dict[str, t.Callable[[Bench], None]] = {
     "changed": changed,
     "cold": cold,
@@ -278,9 +291,12 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "mariadb": mariadb,
     "postgresql": postgresql,
     "large": large,
+    "rotate": rotate,
 }
 # Names for several of them.
 GROUPS = {"databases": ["mariadb", "postgresql", "large"]}
+# What needs none of the sites' hosts.
+HERE = {"rotate"}
 
 
 def tidy(bench: Bench) -> None:
