@@ -24,7 +24,7 @@ sys.path.insert(1, str(ROOT / "tests" / "testbed"))
 import databases
 from bed import hosts
 from bed.shell import TestbedError, run
-from benchmarks import ALL, GROUPS, HERE, Bench, tidy
+from benchmarks import ALL, GROUPS, WITHOUT_SITES, Bench, tidy
 from ours import Ansible
 from race import BenchError, Deadline, say
 from remote import Remote, remove
@@ -62,7 +62,7 @@ def _measure(options: argparse.Namespace) -> int:
     # So that a run that is told to stop also tidies up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = options.benchmark or list(ALL)
-    sites, beside = set(chosen) - set(GROUPS["databases"]) - HERE, set(chosen) & set(GROUPS["databases"])
+    sites, beside = set(chosen) - set(GROUPS["databases"]) - WITHOUT_SITES, set(chosen) & set(GROUPS["databases"])
     needed = [*(["web1", "web2"] if sites else []), *([databases.HOST] if beside else [])]
     if needed:
         hosts.up(needed)

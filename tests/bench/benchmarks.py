@@ -18,6 +18,7 @@ import host_checks
 import logs
 import memory
 import ours
+import rotation
 import sites
 from bed.shell import ROOT
 from ours import Ansible, Deploy
@@ -296,6 +297,18 @@ def scan(bench: Bench) -> None:
         bench.add(name, "log_scan of rates, times and attacks, resident", log.scan(*measures).mb, "MB", 80)
 
 
+def rotate(bench: Bench) -> None:
+    """A thousand logs of which twenty are due, against logrotate."""
+    host = rotation.Host()
+    try:
+        for compress in ("gzip", "none"):
+            lanes = [Lane(who, lambda who=who, compress=compress: host.run(who, compress)) for who in ("log_rotate", "logrotate")]  # type: ignore[misc]
+            name = "1,000 logs, 20 due" + ("" if compress == "gzip" else ", not compressed")
+            bench.versus(name, bench.race(name, lanes), "log_rotate", "logrotate", 1.5 if compress == "gzip" else None)
+    finally:
+        host.tidy()
+
+
 ALL: dict[str, t.Callable[[Bench], None]] = {
     "changed": changed,
     "cold": cold,
@@ -308,11 +321,12 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "postgresql": postgresql,
     "large": large,
     "scan": scan,
+    "rotate": rotate,
 }
 # Names for several of them.
 GROUPS = {"databases": ["mariadb", "postgresql", "large"]}
-# What needs no test host.
-HERE = {"scan"}
+# What needs none of the sites' hosts.
+WITHOUT_SITES = {"rotate", "scan"}
 
 
 def tidy(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run, describe_os_error
 from .rotate_account import Elsewhere, Here
 from .rotate_find import find
-from .rotate_names import Log, families, family
+from .rotate_names import Log, all_families, family
 from .rotate_options import Request, dest_of
 from .rotate_trust import Trust
 from .rotate_work import Work
@@ -92,7 +92,7 @@ def _guarded(do: t.Callable[[], T], answer: dict[str, t.Any]) -> T | None:
 def _listing(logs: t.Sequence[Log]) -> dict[str, int]:
     """The logs and their rotated files with their bytes."""
     found = {}
-    folders = {folder: families(folder) for log in logs for folder in (log.folder, log.dest)}
+    folders = all_families(logs)
     for log in logs:
         with contextlib.suppress(FileNotFoundError):
             found[log.path] = os.lstat(log.path).st_size

@@ -133,6 +133,11 @@ def families(folder: str) -> dict[str, list[Rotated]]:
     return found
 
 
+def all_families(logs: t.Iterable[Log]) -> dict[str, dict[str, list[Rotated]]]:
+    """``families`` of each folder that logs have to do with."""
+    return {place: families(place) for place in {place for log in logs for place in (log.folder, log.dest)}}
+
+
 def family(log: Log, folders: t.Mapping[str, t.Mapping[str, t.Sequence[Rotated]]]) -> list[Rotated]:
     """The rotated files of a log, the newest first; ``folders`` are ``families`` of its folder and its ``dest``."""
     found = [one for folder in dict.fromkeys((log.folder, log.dest)) for one in folders.get(folder, {}).get(log.name, ())]

@@ -19,7 +19,7 @@ from .rotate_copy import Cutting, NobodyWrites, TooSmall, recover, unfinished
 from .rotate_keep import too_much
 from .rotate_lock import locked
 from .rotate_method import choose
-from .rotate_names import EXTENSIONS, Log, Rotated, families, family, is_stray, next_path
+from .rotate_names import EXTENSIONS, Log, Rotated, all_families, family, is_stray, next_path
 from .rotate_options import Request
 from .rotate_rename import rename
 from .rotate_settle import SETTLES, Result, goal, settle, wait_for, who_writes
@@ -90,7 +90,7 @@ class Work:
 
     def _look(self) -> Folders:
         """What is rotated already, without what a killed run left of its work."""
-        folders: Folders = {place: families(place) for log in self._logs for place in (log.folder, log.dest)}
+        folders: Folders = all_families(self._logs)
         if self._check:
             return folders
         for place in folders:
@@ -175,7 +175,7 @@ class Work:
 
     def _settle(self, ready: float) -> tuple[list[Entry], dict[str, str]]:
         """Compress what nobody writes to; ``(what was archived, who writes to what was not)``."""
-        folders: Folders = {place: families(place) for log in self._logs for place in (log.folder, log.dest)}
+        folders: Folders = all_families(self._logs)
         raws = [(log, one) for log in self._logs for one in family(log, folders) if self._to_settle(log, one)]
         if self._check:
             busy = {one.path: who_writes(one.path) for _log, one in raws}
@@ -206,7 +206,7 @@ class Work:
                 entry["deferred"] = f"still written by {who}"
 
     def _prune(self, deferred: t.Mapping[str, str]) -> list[Entry]:
-        folders: Folders = {place: families(place) for log in self._logs for place in (log.folder, log.dest)}
+        folders: Folders = all_families(self._logs)
         removed: list[Entry] = []
         for log in self._logs:
             here = family(log, folders)
