@@ -154,6 +154,7 @@ def test_a_web_server_under_load_while_its_log_is_rotated(server):
     def load():
         while not going.is_set():
             server.get(choice.choice(["/", "/", "/gone", "/broken"]))
+            time.sleep(0.002)
 
     def look():
         for status in seen:
