@@ -17,6 +17,7 @@ import databases
 import host_checks
 import memory
 import ours
+import reports
 import sites
 from bed.shell import ROOT
 from ours import Ansible, Deploy
@@ -259,6 +260,11 @@ def checks(bench: Bench) -> None:
     host_checks.compare(bench)
 
 
+def report(bench: Bench) -> None:
+    """The page of a hundred hosts in a browser, and the controller's memory for the checks of a hundred names."""
+    reports.measure(bench)
+
+
 def mariadb(bench: Bench) -> None:
     """Half a gigabyte of MariaDB's, against the plain pipelines beside the server and community.mysql."""
     database_races.races(bench, databases.MARIADB)
@@ -282,6 +288,7 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "memory": footprint,
     "probes": probes,
     "checks": checks,
+    "report": report,
     "mariadb": mariadb,
     "postgresql": postgresql,
     "large": large,
