@@ -118,7 +118,7 @@ def _controller(bench: Bench) -> None:
             bench.remote.run(host, "rm -rf /var/tmp/bench-checks")
     report = json.loads((bench.remote.folder / "reports" / "report.json").read_text())
     detail = (
-        f"PSS of up to {peak.processes} processes in {peak.looks} looks, {len(report['hosts'])} hosts, {sum(report['counts'].values())} checks; "
-        f"the biggest of them had {peak.one:.0f} MB resident"
+        f"PSS of up to {peak.processes} processes in {peak.looks} looks, {len(report['hosts'])} hosts, "
+        f"{sum(report['counts'].values())} checks; the biggest of them had {peak.one:.0f} MB resident"
     )
     bench.add(f"daily checks of {HOSTS} names on {len(_TWO_HOSTS)} hosts", "controller, all processes", peak.together, "MB", 300, detail)
