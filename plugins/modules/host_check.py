@@ -54,7 +54,7 @@ options:
           - V(uptime), seconds; a warning below one hour, since somebody or something has restarted the host.
           - V(time_skew), seconds between the host's clock and that of the time server O(checks[].server), which is asked by SNTP (V(1) and
             V(10)).
-          - V(security_updates), how many wait (a warning above V(0)), as C(apt-get) or C(dnf) know. Lists of packages older than
+          - V(security_updates), how many wait (a warning above V(0)), as C(apt-get) or C(dnf) know. Lists of C(apt-get) that are older than
             O(checks[].max_age) tell nothing.
           - V(certificate), days until the first certificate in the files O(checks[].path) expires (V(30) and V(14)).
           - V(file_age), seconds since the V(newest) or V(oldest) of the files O(checks[].path) was changed. No V(newest) is a failure, no
@@ -136,7 +136,7 @@ options:
         description: A time server, with C(:port) if it is not 123.
         type: str
       max_age:
-        description: How old lists of packages may be, V(7d) unless given.
+        description: How old the lists of C(apt-get) may be, V(7d) unless given. C(dnf) fetches its own.
         type: str
       port:
         description: The port's number.

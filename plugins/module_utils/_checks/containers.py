@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import os
 import re
@@ -19,19 +18,6 @@ from .kind import Check, Kind, Measure, Reading
 
 SOCKET = "/var/run/docker.sock"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the engine's socket."""
-
-    def __init__(self, path: str, timeout: float) -> None:
-        super().__init__("localhost", timeout=timeout)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
 
 
 def _refuse(given: t.Mapping[str, t.Any]) -> None:
@@ -63,9 +49,14 @@ def _container(check: Check) -> Reading:
 
 
 def _by_socket(check: Check, path: str) -> dict[str, t.Any]:
+    import http.client  # here, because hosts compile what they import anew each time
+
     name = check.text("container")
-    connection = _Connection(path, check.timeout)
+    connection = http.client.HTTPConnection("localhost", timeout=check.timeout)
     try:
+        connection.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection.sock.settimeout(check.timeout)
+        connection.sock.connect(path)
         connection.request("GET", f"/containers/{urllib.parse.quote(name, safe='')}/json")
         answer = connection.getresponse()
         data = answer.read()

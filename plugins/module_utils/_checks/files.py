@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import glob
 import os
 import re
-import ssl
 import stat
 import time
 import typing as t
@@ -76,7 +76,7 @@ def _certificates(path: str) -> list[Certificate]:
     with open(path, "rb") as stream:
         text = stream.read(_LARGEST).decode("ascii", "replace")
     try:
-        found = [parse_certificate(ssl.PEM_cert_to_DER_cert(match[0])) for match in _PEM.finditer(text)]
+        found = [parse_certificate(base64.b64decode(match[1])) for match in _PEM.finditer(text)]
     except ValueError as error:
         raise RunbookError(f"a certificate in {path} can't be read: {error}") from None
     if not found:

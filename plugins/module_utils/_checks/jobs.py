@@ -15,7 +15,6 @@ from .._common import clock
 from .._common.errors import InvalidInput, RunbookError
 from .._common.runner import Run
 from .._common.times import in_words
-from .._database.info import db_backup_info
 from .files import age_of
 from .kind import Check, Kind, Measure, Reading
 from .services import properties, refuse_unit
@@ -87,6 +86,8 @@ def _moment(text: str) -> float:
 
 def _backup(check: Check) -> Reading:
     """What ``db_backup_info`` says, and the age of the newest good backup, of the database where it is longest ago."""
+    from .._database.info import db_backup_info  # here, because hosts compile what they import anew each time
+
     crit = check.thresholds.crit
     asked: dict[str, t.Any] = {"dest": check.text("dest"), "name": check.given["database"], "verify": check.given["verify"] or "none"}
     asked.update(max_age=str(crit), max_restore_age=None, trend_last=7, verify_last=1, fail=False)

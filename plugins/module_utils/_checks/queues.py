@@ -13,19 +13,24 @@ import urllib.parse
 
 from .._common.errors import InvalidInput, RunbookError
 from .._common.process import Command, ProgramFailed, find_program, run
-from .._database.model import Login
-from .._database.redis_client import RedisConnection, info
 from .._http.address import parse_target
-from .._http.client import Client, Keep, Request
-from .._http.transport import NoAnswer, Route, TlsSettings
 from .kind import Check, Kind, Measure, Reading
+
+if t.TYPE_CHECKING:
+    from .._database.redis_client import RedisConnection
 
 _LOGIN = ("login_host", "login_port", "login_user", "login_password", "login_unix_socket", "login_db", "ca_cert", "ssl_mode")
 _ANSWER = 1 << 20
 _COUNTS = {"messages": "messages", "ready": "messages_ready", "unacknowledged": "messages_unacknowledged", "consumers": "consumers"}
 
 
+# Clients are imported where they are needed, because hosts compile what they import anew each time.
+
+
 def _redis(check: Check) -> RedisConnection:
+    from .._database.model import Login
+    from .._database.redis_client import RedisConnection
+
     login = Login(
         host=check.text("login_host"),
         port=int(check.given["login_port"] or 0),
@@ -49,6 +54,8 @@ def _redis_ping(check: Check) -> Reading:
 
 
 def _redis_memory(check: Check) -> Reading:
+    from .._database.redis_client import info
+
     with _redis(check) as connection:
         facts = info(connection, "memory")
     used, most = int(facts["used_memory"]), int(facts.get("maxmemory") or 0)
@@ -99,6 +106,9 @@ def _first(said: str) -> str:
 
 
 def _by_url(check: Check) -> dict[str, t.Any]:
+    from .._http.client import Client, Keep, Request
+    from .._http.transport import NoAnswer, Route, TlsSettings
+
     vhost, queue = check.text("vhost") or "/", check.text("queue")
     place = f"/api/queues/{urllib.parse.quote(vhost, safe='')}/{urllib.parse.quote(queue, safe='')}"
     target = parse_target(check.text("url").rstrip("/") + place, None)
