@@ -69,7 +69,8 @@ options:
           - V(nginx) and V(apache) are their access logs (common, combined, with a virtual host before or more behind) and their error
             logs, V(laravel) also other Monolog lines, V(syslog) with or without a year, V(jsonl) one JSON object a line, V(plain) any
             text, with a time at its beginning if there are to be windows.
-          - V(journald) asks the journal. Patterns see its entries as C(<priority>seconds identifier[pid]: message).
+          - V(journald) asks the journal. Patterns see its entries as lines of C(<priority>seconds identifier[pid]) and the message, with a
+            colon between them.
         type: str
         choices: [auto, plain, nginx, apache, laravel, syslog, journald, jsonl]
         default: auto

@@ -23,7 +23,7 @@ sys.path.insert(1, str(ROOT / "tests" / "testbed"))
 import databases
 from bed import hosts
 from bed.shell import TestbedError, run
-from benchmarks import ALL, GROUPS, Bench, tidy
+from benchmarks import ALL, GROUPS, HERE, Bench, tidy
 from ours import Ansible
 from race import BenchError, Deadline, say
 from remote import Remote, remove
@@ -62,8 +62,10 @@ def _measure(options: argparse.Namespace) -> int:
     # So that a run that is told to stop also tidies up.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     chosen = options.benchmark or list(ALL)
-    sites, beside = set(chosen) - set(GROUPS["databases"]), set(chosen) & set(GROUPS["databases"])
-    hosts.up([*(["web1", "web2"] if sites else []), *([databases.HOST] if beside else [])])
+    sites, beside = set(chosen) - set(GROUPS["databases"]) - HERE, set(chosen) & set(GROUPS["databases"])
+    needed = [*(["web1", "web2"] if sites else []), *([databases.HOST] if beside else [])]
+    if needed:
+        hosts.up(needed)
     remove(WORK / "run")
     (WORK / "run").mkdir(parents=True)
     remote = Remote(WORK / "run", WORK, deadline)

@@ -15,6 +15,7 @@ import typing as t
 import database_races
 import databases
 import host_checks
+import logs
 import memory
 import ours
 import reports
@@ -280,6 +281,27 @@ def large(bench: Bench) -> None:
     database_races.memory(bench)
 
 
+def scan(bench: Bench) -> None:
+    """A gigabyte of access log, against grep."""
+    with logs.AccessLog(int(1e9 * bench.scale)) as log:
+        whole = log.scan()
+        _seconds, counted = log.grep()
+        if whole.value != counted:
+            raise BenchError(f"log_scan counts {whole.value} lines and grep {counted}")
+        lanes = [
+            Lane("log_scan", lambda: log.scan().seconds),
+            Lane("log_scan, last hour", lambda: log.last_hour().seconds),
+            Lane("grep -c", lambda: log.grep()[0]),
+        ]
+        name = f"{log.size / 1e9:.1f} GB access log"
+        result = bench.race(name, lanes)
+        bench.versus(name, result, "log_scan", "grep -c", 1 / 0.3)
+        bench.versus(name, result, "log_scan, last hour", "grep -c", 0.1, "log_scan of its last hour / grep -c of all")
+        measures = [{"measure": "rate", "pattern": "errors"}, {"measure": "p95"}, {"pattern": "suspicious_requests"}]
+        bench.add(name, "log_scan, resident", whole.mb, "MB", 80)
+        bench.add(name, "log_scan of rates, times and attacks, resident", log.scan(*measures).mb, "MB", 80)
+
+
 ALL: dict[str, t.Callable[[Bench], None]] = {
     "changed": changed,
     "cold": cold,
@@ -292,9 +314,12 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "mariadb": mariadb,
     "postgresql": postgresql,
     "large": large,
+    "scan": scan,
 }
 # Names for several of them.
 GROUPS = {"databases": ["mariadb", "postgresql", "large"]}
+# What needs no test host.
+HERE = {"scan"}
 
 
 def tidy(bench: Bench) -> None:

@@ -148,7 +148,7 @@ def _judge(outcome: Outcome, scan: Scan, measure: Measure, found: Found, base: F
             few = f"{requests} request{'' if requests == 1 else 's'}, too few to judge (min_requests {measure.min_requests})"
             outside = kind == "rate" and not requests and tally.counts[measure.key]
             outcome.status = "crashed" if outside else "skipped"
-            outcome.message = f"{tally.counts[measure.key]} lines, but {few}" if outside else few
+            outcome.message = f"{_amount(tally.counts[measure.key], 'lines')}, but {few}" if outside else few
             return
         if kind == "requests":
             value = requests

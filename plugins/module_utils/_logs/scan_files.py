@@ -17,7 +17,7 @@ from .._common.errors import InvalidInput, RunbookError
 COMPRESSED = (".gz", ".zst", ".xz", ".bz2")
 # What rotations put behind a log's name, or between it and its ending: a number, a date, seconds since 1970.
 _DATE = r"\d{4}-?\d\d-?\d\d(?:[-_T.]?\d{2}[-:.]?\d{2}[-:.]?(?:\d{2})?(?:\.\d+)?Z?)?|\d{10}"
-_BEHIND = re.compile(rf"[.-](?:{_DATE}|\d{{1,5}})$")
+_BEHIND = re.compile(rf"(?:[.-](?:{_DATE})|\.\d{{1,5}})$")
 _INSIDE = re.compile(rf"[-._](?:{_DATE})(?=\.[A-Za-z]\w*$)")
 
 

@@ -46,7 +46,7 @@ class Matcher:
         position, size, search = 0, len(data), self._regex.search
         while True:
             match = search(data, position)
-            if match is None or match.start() >= size:
+            if match is None or (match.start() >= size and data.endswith(b"\n")) or not size:
                 return
             end = data.find(b"\n", match.start())
             if end < 0:

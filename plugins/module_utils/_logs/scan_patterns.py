@@ -50,7 +50,8 @@ def _words(pair: tuple[tuple[bytes, ...], bytes]) -> Matcher:
 
 
 def _level(names: bytes) -> t.Callable[[], Matcher]:
-    return lambda: Matcher(rb"\[(?:[a-z_0-9]+:)?(?:" + names + rb")\] ")
+    level = rb"\[(?:[a-z_0-9]+:)?(?:" + names + rb")\] "
+    return lambda: Matcher(level, confirm=rb"(?:[\d/]+ [\d:]+|\[[^\]\n]*\]) " + level)
 
 
 def _status(first: bytes) -> Matcher:

@@ -19,24 +19,29 @@ _GROUPS = 5000
 _TIMES = 20000
 _SHOWN = 200
 
+# AH01071 and HTTP500 are names.
 _VARIABLE = re.compile(
     rb"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}|\b(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12,}\b|\b0x[0-9a-fA-F]+"
-    rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|\d+(?:[.,:]\d+)*"
+    rb"|\b\d{1,3}(?:\.\d{1,3}){3}\b(?::\d+)?|(?<![A-Z\d])\d+(?:[.,:]\d+)*"
 )
 _SECRET = re.compile(
     rb"""((?:pass(?:word|wd|phrase)?|pwd|secret|token|api[_-]?key|authorization|cookie|session(?:[_-]?id)?)\w*["']?\s*[:=]\s*["']?)"""
     rb"""(?:(?:bearer|basic)\s+)?[^\s"',;&]+|(\bbearer\s+)\S+|(://[^\s:/@]*:)[^\s@/]+(?=@)""",
     re.IGNORECASE,
 )
+# Nothing without one of these is a secret that could be told.
+_HINT = re.compile(rb"[=:]|[Bb][Ee][Aa][Rr][Ee][Rr]")
 
 
 def normalised(message: bytes, code: int = 0) -> str:
     """A message as others of its kind also look: without its secrets, printable, cut, without numbers and ids behind ``code`` bytes."""
     message = message[: 4 * _SHOWN]
-    message = _SECRET.sub(lambda match: next(group for group in match.groups() if group is not None) + b"***", message)
+    if _HINT.search(message):
+        message = _SECRET.sub(lambda match: next(group for group in match.groups() if group is not None) + b"***", message)
     text = (message[:code] + _VARIABLE.sub(b"N", message[code:])).decode("utf-8", "replace").strip()
     # A log's text may be made by a visitor; nothing of it may steer a terminal or a report.
-    text = "".join(letter if letter.isprintable() else " " for letter in text)
+    if not text.isprintable():
+        text = "".join(letter if letter.isprintable() else " " for letter in text)
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
 
 

@@ -31,6 +31,8 @@ def test_documentation_of_what_is_inside_agrees():
     for documented, options in ((scans["suboptions"], SCAN), (scans["suboptions"]["measures"]["suboptions"], MEASURE)):
         assert documented.keys() == options.keys()
         for name, option in options.items():
+            said = documented[name]["description"]
+            assert all(isinstance(sentence, str) for sentence in ([said] if isinstance(said, str) else said)), name
             for key in ("type", "elements", "choices", "default", "required"):
                 assert documented[name].get(key) == option.get(key), (name, key)
 

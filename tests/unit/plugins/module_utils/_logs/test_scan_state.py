@@ -254,6 +254,17 @@ def test_logs_with_the_same_beginning_are_kept_apart(log, state):
     assert count(log.path, state=state) == 1
 
 
+def test_a_log_that_is_written_anew_after_the_same_beginning(log, state):
+    banner = b"# this server says the same at every start\n" * 200
+    log.path.write_bytes(banner + b"ERROR one\n" * 3)
+    assert count(log.path, state=state) == 3
+    with log.path.open("r+b") as stream:
+        stream.truncate()
+        stream.write(banner + b"ERROR two, and more of it\n" * 5)
+    item = scan(log.path, state=state, measures=[{"regex": "ERROR"}])
+    assert (item["value"], item["status"]) == (5, "warning")
+
+
 def test_the_window_is_for_the_first_time_only(log, state, tmp_path):
     log.write(5)  # lines of long ago
     assert count(log.path, state=state, since="1h", time_zone="utc") == 0
