@@ -18,6 +18,7 @@ import host_checks
 import logs
 import memory
 import ours
+import reports
 import rotation
 import sites
 from bed.shell import ROOT
@@ -261,6 +262,11 @@ def checks(bench: Bench) -> None:
     host_checks.compare(bench)
 
 
+def report(bench: Bench) -> None:
+    """The page of a hundred hosts in a browser, and the controller's memory for the checks of a hundred names."""
+    reports.measure(bench)
+
+
 def mariadb(bench: Bench) -> None:
     """Half a gigabyte of MariaDB's, against the plain pipelines beside the server and community.mysql."""
     database_races.races(bench, databases.MARIADB)
@@ -317,6 +323,7 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "memory": footprint,
     "probes": probes,
     "checks": checks,
+    "report": report,
     "mariadb": mariadb,
     "postgresql": postgresql,
     "large": large,
