@@ -120,7 +120,7 @@ options:
     description:
       - The folder of the history, one file a day.
     type: path
-    default: /var/lib/runbook/history
+    default: /var/lib/runbook/reports/history
   state_file:
     description:
       - Where it is remembered which alerts fire. Its folder is made.
@@ -148,7 +148,7 @@ seealso:
 EXAMPLES = r"""
 - name: Which alerts fire
   runbook.ops.alert_rules:
-    history: /var/lib/runbook/history
+    history: /var/lib/runbook/reports/history
     rules:
       - {name: errors, alert: error rate, checks: [error rate], above: 2, for: 5m, severity: error, response: errors}
       - {name: many errors, alert: error rate, checks: [error rate], above: 5, for: 2m, severity: critical, response: errors}

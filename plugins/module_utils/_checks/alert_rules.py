@@ -23,7 +23,7 @@ ALERT_RULES = ArgumentSpec(
     {
         "rules": {"type": "list", "elements": "dict", "required": True, "options": RULE},
         "responses": {"type": "dict", "default": {}},
-        "history": {"type": "path", "default": "/var/lib/runbook/history"},
+        "history": {"type": "path", "default": "/var/lib/runbook/reports/history"},
         "state_file": {"type": "path", "default": "/var/lib/runbook/alerts.json"},
         "forget_after": {"type": "str", "default": "7d"},
         "at": {"type": "str"},
