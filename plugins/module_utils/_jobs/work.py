@@ -140,7 +140,7 @@ def _within_time(job: Job, how: Run) -> tuple[list[dict[str, t.Any]], str]:
     reading, writing = os.pipe()
     sys.stdout.flush()
     others = set(_descendants(os.getpid()))
-    _adopt_orphans()
+    _adopt_orphans(True)
     child = os.fork()
     if child == 0:
         os.close(reading)
@@ -153,6 +153,7 @@ def _within_time(job: Job, how: Run) -> tuple[list[dict[str, t.Any]], str]:
             ready, _w, _x = select.select([reading], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
                 late = True
+                _end(child, others)
                 break
             data = os.read(reading, 1 << 16)
             if not data:
@@ -163,8 +164,8 @@ def _within_time(job: Job, how: Run) -> tuple[list[dict[str, t.Any]], str]:
         raise
     finally:
         os.close(reading)
+        _adopt_orphans(False)
     if late:
-        _end(child, others)
         return [], f"{_NOT_DONE} after {job.timeout:g} s and was stopped"
     code = os.waitpid(child, 0)[1]
     try:
@@ -199,11 +200,11 @@ def _be_child(job: Job, how: Run, writing: int) -> t.NoReturn:
     os._exit(0)
 
 
-def _adopt_orphans() -> None:
-    """Let what a step starts and leaves behind become this process's child, so that it can be ended too."""
+def _adopt_orphans(adopt: bool) -> None:
+    """Whether what a step starts and leaves behind becomes this process's child, so that it can be ended too."""
     # Elsewhere than on Linux only those who stay with their parents are found.
     with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_CHILD_SUBREAPER, int(adopt), 0, 0, 0)
 
 
 def _end(child: int, others: t.Collection[int]) -> None:
@@ -216,20 +217,25 @@ def _end(child: int, others: t.Collection[int]) -> None:
         time.sleep(0.05)
     # A process that is killed may have started another in that moment.
     for _attempt in range(20):
-        if not _signal(others, signal.SIGKILL):
+        family = _signal(others, signal.SIGKILL)
+        if not family:
             break
         time.sleep(0.05)
+        for pid in family:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, os.WNOHANG)
     if not ended:
-        os.waitpid(child, 0)
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
 
 
-def _signal(others: t.Collection[int], number: int) -> bool:
-    """Send a signal to all that this process has started, except ``others``; whether there was anything that still runs."""
+def _signal(others: t.Collection[int], number: int) -> list[int]:
+    """Send a signal to all that this process has started, except ``others``; who they are."""
     family = [pid for pid in _descendants(os.getpid()) if pid not in others]
     for pid in family:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-    return bool(family)
+    return family
 
 
 def _descendants(pid: int) -> list[int]:
