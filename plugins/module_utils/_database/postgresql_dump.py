@@ -123,7 +123,10 @@ class PostgreSQLDump:
 
     def query(self, text: str) -> str:
         self._holder.rows("RESET search_path")
-        return self._holder.value(cursor(text, begin=""))
+        value = self._holder.value(cursor(text, begin=""))
+        self._holder.rows("CLOSE runbook")
+        self._holder.rows("SET search_path = ''")
+        return value
 
     def check_end(self, part: str, tail: bytes) -> None:
         check_end(part, tail)
