@@ -394,6 +394,8 @@ def test_a_client_that_is_killed_ends_the_load(engine: MariaDB) -> None:
     killed = threading.Event()
 
     class Slow(io.BytesIO):
+        readinto = None  # type: ignore[assignment]
+
         def read(self, size: int | None = -1, /) -> bytes:
             if self.tell() > 20 << 20 and not killed.is_set():
                 killed.set()

@@ -402,6 +402,8 @@ def test_a_failing_reader_ends_the_load_with_its_own_error(engine: PostgreSQL, c
     stored = dumped(engine, counted)
 
     class Broken(io.BytesIO):
+        readinto = None  # type: ignore[assignment]
+
         def read(self, size: int | None = -1, /) -> bytes:
             if self.tell() > 1 << 20:
                 raise RunbookError("the file is damaged")
@@ -418,6 +420,8 @@ def test_a_kill_in_mid_load_is_an_error(engine: PostgreSQL, counted: str, victim
     stored = dumped(engine, counted)
 
     class Killing(io.BytesIO):
+        readinto = None  # type: ignore[assignment]
+
         def read(self, size: int | None = -1, /) -> bytes:
             if 4 << 20 < self.tell() < (4 << 20) + (1 << 19):
                 if victim == "server":

@@ -122,8 +122,12 @@ class PostgreSQLDump:
         return inventory(self._holder, self._database, self.settings["sequences"], self._left_out, counts=counts, checksums=checksums)
 
     def query(self, text: str) -> str:
-        self._holder.rows("RESET search_path")
-        return self._holder.value(cursor(text, begin=""))
+        # A session that sees the same moment, so that a statement of a user's can't end the dump.
+        with self._client.session(self._name) as session:
+            session.rows("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            session.rows(f"SET TRANSACTION SNAPSHOT {literal(self._snapshot)}")
+            session.rows("RESET search_path")
+            return session.value(cursor(text, begin=""))
 
     def check_end(self, part: str, tail: bytes) -> None:
         check_end(part, tail)

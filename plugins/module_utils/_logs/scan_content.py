@@ -20,6 +20,7 @@ import zlib
 
 from .._common.errors import RunbookError
 from .._common.process import Command, Process, ProgramFailed, ProgramMissing, find_program
+from .rotate_names import Log
 from .scan_files import LogFile
 
 BLOCK = 1 << 18
@@ -145,7 +146,7 @@ def being_cut(path: str) -> bool:
     """Whether ``log_rotate`` is just marking and cutting a log, or was killed then."""
     folder, name = os.path.split(path)
     try:
-        with open(os.path.join(folder, f".{name}.runbook-cut"), "rb") as stream:
+        with open(Log(folder, name, folder).journal, "rb") as stream:
             return json.load(stream).get("state") in ("copied", "marked")
     except (OSError, ValueError, AttributeError):
         return False
