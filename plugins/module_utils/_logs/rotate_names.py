@@ -9,9 +9,9 @@ Hidden names beside them (``.access.log.runbook-…``) belong to a rotation that
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import dataclasses
+import datetime
 import os
 import re
 import stat
@@ -95,8 +95,10 @@ def log_of(name: str) -> str | None:
 
 
 def _moment(date: str) -> float | None:
+    # Not strptime(3), which imports more when it is called: a process that has given up root may not be able to read that.
+    parts = (date[:4], date[4:6], date[6:8], date[9:11], date[11:13], date[13:15])
     try:
-        return float(calendar.timegm(time.strptime(date, _DATE)))
+        return datetime.datetime(*map(int, parts), tzinfo=datetime.timezone.utc).timestamp()  # type: ignore[misc,arg-type]
     except ValueError:
         return None
 
