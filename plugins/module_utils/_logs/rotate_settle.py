@@ -59,7 +59,7 @@ def goal(log: Log, raw: Rotated, compress: str) -> str:
 def who_writes(path: str) -> str:
     """Who has a file open for writing, in words; empty when nobody has."""
     try:
-        with opened(path) as fd:
+        with opened(path, single=False) as fd:
             if not being_written(fd):
                 return ""
             found, _unseen = holders(fd)
@@ -72,7 +72,7 @@ def wait_for(paths: t.Iterable[str], seconds: float) -> None:
     """Until nobody writes to these files, or the time has passed."""
     left, deadline, pause = list(paths), time.monotonic() + seconds, 0.002
     while left:
-        with contextlib.suppress(FileNotFoundError), opened(left[-1]) as fd:
+        with contextlib.suppress(FileNotFoundError), opened(left[-1], single=False) as fd:
             if being_written(fd):
                 if time.monotonic() > deadline:
                     return
@@ -114,7 +114,8 @@ class _Open:
 
 def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str, count: bool, result: Result) -> _Open | None:
     """Write what becomes the archive beside its name and read it back."""
-    source = open_log(raw.path)
+    # It is only read, and loses this name: who linked to it keeps what is in it.
+    source = open_log(raw.path, single=False)
     stack.callback(os.close, source)
     if being_written(source):
         found, _unseen = holders(source)
@@ -148,7 +149,7 @@ def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str,
 
 def _same_beginning(path: str, raw: Rotated, extension: str, source: int) -> None:
     """A killed run may have left both; the archive is replaced then. ``Refused`` when it is another file."""
-    with opened(path) as fd:
+    with opened(path, single=False) as fd:
         archive = measure(decoded(extension, fd, path))
     if measure(chunks(source, 0, archive.size)) != archive:
         raise Refused(f"{path} is there and holds something else; move one of them away")

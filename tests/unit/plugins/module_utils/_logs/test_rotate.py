@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 
@@ -214,3 +215,26 @@ def test_writers_are_seen(logs):
             assert not rotate_writers.being_written(fd)
     finally:
         os.close(fd)
+
+
+def test_a_rotated_file_with_more_names_is_compressed_and_kept_there(logs):
+    (logs / "a.log-20260102-030405").write_bytes(text(10))
+    os.link(logs / "a.log-20260102-030405", logs / "snapshot")
+    assert rotate(paths=[f"{logs}/*.log"])["archived"][0]["after"]["lines"] == 10
+    assert names(logs) == ["a.log-20260102-030405.gz", "snapshot"]
+    assert (logs / "snapshot").read_bytes() == text(10)
+
+
+def test_an_archive_of_another_content_is_not_replaced(logs):
+    (logs / "a.log-20260102-030405").write_bytes(text(10))
+    (logs / "a.log-20260102-030405.gz").write_bytes(gzip.compress(b"something else\n"))
+    with pytest.raises(RunbookError, match="holds something else"):
+        rotate(paths=[f"{logs}/*.log"])
+    assert (logs / "a.log-20260102-030405").read_bytes() == text(10)
+
+
+def test_the_same_archive_from_a_killed_run_is_finished(logs):
+    (logs / "a.log-20260102-030405").write_bytes(text(10))
+    (logs / "a.log-20260102-030405.gz").write_bytes(gzip.compress(text(10)))
+    rotate(paths=[f"{logs}/*.log"])
+    assert set(lines(logs, "a.log").values()) == {1}
