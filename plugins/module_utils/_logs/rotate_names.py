@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
+import functools
 import os
 import re
 import stat
@@ -32,7 +33,7 @@ class Log:
     name: str
     dest: str
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
         return os.path.join(self.folder, self.name)
 
@@ -142,9 +143,11 @@ def all_families(logs: t.Iterable[Log]) -> dict[str, dict[str, list[Rotated]]]:
 
 def family(log: Log, folders: t.Mapping[str, t.Mapping[str, t.Sequence[Rotated]]]) -> list[Rotated]:
     """The rotated files of a log, the newest first; ``folders`` are ``families`` of its folder and its ``dest``."""
-    found = [one for folder in dict.fromkeys((log.folder, log.dest)) for one in folders.get(folder, {}).get(log.name, ())]
+    found = list(folders.get(log.folder, {}).get(log.name, ()))
+    if log.dest != log.folder:
+        found += folders.get(log.dest, {}).get(log.name, ())
     # A higher number is older; between numbers and dates only times tell.
-    return sorted(found, key=lambda one: (-one.moment, one.number, one.file))
+    return sorted(found, key=lambda one: (-one.moment, one.number, one.file)) if found else found
 
 
 def next_path(log: Log, folder: str, suffix: str, moment: float) -> str:

@@ -13,7 +13,7 @@ import typing as t
 
 from .._common.errors import Refused, RunbookError
 from .._common.files import fsync_folder
-from .rotate_bytes import Content, chunks, create, decoded, encode, measure
+from .rotate_bytes import Content, chunks, count, create, decoded, encode, measure
 from .rotate_names import EXTENSIONS, Log, Rotated, archive_partial
 from .rotate_trust import open_log, opened
 from .rotate_writers import being_written, holders
@@ -82,8 +82,8 @@ def wait_for(paths: t.Iterable[str], seconds: float) -> None:
         left.pop()
 
 
-def settle(raws: t.Sequence[tuple[Log, Rotated]], compress: str, ready: float, measured: t.Container[str]) -> Result:
-    """Bring files to their ``goal``. ``ready``: the earliest moment (monotonic) to remove the first; those in ``measured`` that have
+def settle(raws: t.Sequence[tuple[Log, Rotated]], compress: str, ready: float, new: t.Container[str]) -> Result:
+    """Bring files to their ``goal``. ``ready``: the earliest moment (monotonic) to remove the first; those in ``new`` that have
     arrived are counted."""
     result = Result()
     for start in range(0, len(raws), _BATCH):
@@ -91,7 +91,7 @@ def settle(raws: t.Sequence[tuple[Log, Rotated]], compress: str, ready: float, m
             open_ones = []
             for log, raw in raws[start : start + _BATCH]:
                 try:
-                    one = _prepare(stack, log, raw, compress, raw.path in measured, result)
+                    one = _prepare(stack, log, raw, compress, raw.path in new, result)
                 except FileNotFoundError:
                     continue
                 except (RunbookError, OSError) as error:
@@ -112,7 +112,7 @@ class _Open:
     settled: Settled
 
 
-def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str, count: bool, result: Result) -> _Open | None:
+def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str, new: bool, result: Result) -> _Open | None:
     """Write what becomes the archive beside its name and read it back."""
     # It is only read, and loses this name: who linked to it keeps what is in it.
     source = open_log(raw.path, single=False)
@@ -123,8 +123,8 @@ def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str,
         return None
     path = goal(log, raw, compress)
     if path == raw.path:
-        if count:
-            content = measure(chunks(source))
+        if new:
+            content = count(chunks(source))
             result.settled.append(Settled(path, path, content, content, content.size, False))
         return None
     extension = EXTENSIONS[compress] if not raw.extension else ""
