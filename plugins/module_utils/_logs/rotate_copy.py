@@ -25,7 +25,7 @@ from .._common.errors import Refused, RunbookError
 from .._common.files import fsync_folder, write_json
 from .rotate_bytes import CHUNK, Content, Counter, chunks, create, write_all
 from .rotate_names import Log, next_path
-from .rotate_writers import Holder, holders, pause, resume
+from .rotate_writers import Holder, holders, pause, resume, suspects
 
 _COLLAPSE_RANGE = 8
 _MARK = 32
@@ -188,11 +188,17 @@ class Cutting:
         known: set[int] = set()
         while True:
             found, unseen = holders(live)
-            new = [one for one in found if one.pid not in known]
             if not found:
                 # Who opens it for each line is not caught between two of them, so it must not be truncated now.
-                raise NobodyWrites(f"nobody is seen to write to it ({unseen} processes are hidden from this account)")
+                raise NobodyWrites("nobody is seen to write to it")
+            kin, strangers = suspects(live, found, unseen)
+            if strangers:
+                raise Unsuitable(
+                    f"{strangers[0]} may write to it too and can't be looked into; run the task as root, outside of a container"
+                )
+            found += kin
             appending(found)
+            new = [one for one in found if one.pid not in known]
             if not new:
                 return
             known |= {one.pid for one in new}

@@ -9,9 +9,10 @@ Hidden names beside them (``.access.log.runbook-…``) belong to a rotation that
 
 from __future__ import annotations
 
-import calendar
 import contextlib
 import dataclasses
+import datetime
+import functools
 import os
 import re
 import stat
@@ -32,7 +33,7 @@ class Log:
     name: str
     dest: str
 
-    @property
+    @functools.cached_property
     def path(self) -> str:
         return os.path.join(self.folder, self.name)
 
@@ -95,8 +96,10 @@ def log_of(name: str) -> str | None:
 
 
 def _moment(date: str) -> float | None:
+    # Not strptime(3), which imports more when it is called: a process that has given up root may not be able to read that.
+    parts = (date[:4], date[4:6], date[6:8], date[9:11], date[11:13], date[13:15])
     try:
-        return float(calendar.timegm(time.strptime(date, _DATE)))
+        return datetime.datetime(*map(int, parts), tzinfo=datetime.timezone.utc).timestamp()  # type: ignore[misc,arg-type]
     except ValueError:
         return None
 
@@ -140,9 +143,11 @@ def all_families(logs: t.Iterable[Log]) -> dict[str, dict[str, list[Rotated]]]:
 
 def family(log: Log, folders: t.Mapping[str, t.Mapping[str, t.Sequence[Rotated]]]) -> list[Rotated]:
     """The rotated files of a log, the newest first; ``folders`` are ``families`` of its folder and its ``dest``."""
-    found = [one for folder in dict.fromkeys((log.folder, log.dest)) for one in folders.get(folder, {}).get(log.name, ())]
+    found = list(folders.get(log.folder, {}).get(log.name, ()))
+    if log.dest != log.folder:
+        found += folders.get(log.dest, {}).get(log.name, ())
     # A higher number is older; between numbers and dates only times tell.
-    return sorted(found, key=lambda one: (-one.moment, one.number, one.file))
+    return sorted(found, key=lambda one: (-one.moment, one.number, one.file)) if found else found
 
 
 def next_path(log: Log, folder: str, suffix: str, moment: float) -> str:

@@ -13,7 +13,7 @@ import typing as t
 
 from .._common.errors import Refused, RunbookError
 from .._common.files import fsync_folder
-from .rotate_bytes import Content, chunks, create, decoded, encode, measure
+from .rotate_bytes import Content, chunks, count, create, decoded, encode, measure
 from .rotate_names import EXTENSIONS, Log, Rotated, archive_partial
 from .rotate_trust import open_log, opened
 from .rotate_writers import being_written, holders
@@ -59,7 +59,7 @@ def goal(log: Log, raw: Rotated, compress: str) -> str:
 def who_writes(path: str) -> str:
     """Who has a file open for writing, in words; empty when nobody has."""
     try:
-        with opened(path) as fd:
+        with opened(path, single=False) as fd:
             if not being_written(fd):
                 return ""
             found, _unseen = holders(fd)
@@ -72,7 +72,7 @@ def wait_for(paths: t.Iterable[str], seconds: float) -> None:
     """Until nobody writes to these files, or the time has passed."""
     left, deadline, pause = list(paths), time.monotonic() + seconds, 0.002
     while left:
-        with contextlib.suppress(FileNotFoundError), opened(left[-1]) as fd:
+        with contextlib.suppress(FileNotFoundError), opened(left[-1], single=False) as fd:
             if being_written(fd):
                 if time.monotonic() > deadline:
                     return
@@ -82,8 +82,8 @@ def wait_for(paths: t.Iterable[str], seconds: float) -> None:
         left.pop()
 
 
-def settle(raws: t.Sequence[tuple[Log, Rotated]], compress: str, ready: float, measured: t.Container[str]) -> Result:
-    """Bring files to their ``goal``. ``ready``: the earliest moment (monotonic) to remove the first; those in ``measured`` that have
+def settle(raws: t.Sequence[tuple[Log, Rotated]], compress: str, ready: float, new: t.Container[str]) -> Result:
+    """Bring files to their ``goal``. ``ready``: the earliest moment (monotonic) to remove the first; those in ``new`` that have
     arrived are counted."""
     result = Result()
     for start in range(0, len(raws), _BATCH):
@@ -91,7 +91,7 @@ def settle(raws: t.Sequence[tuple[Log, Rotated]], compress: str, ready: float, m
             open_ones = []
             for log, raw in raws[start : start + _BATCH]:
                 try:
-                    one = _prepare(stack, log, raw, compress, raw.path in measured, result)
+                    one = _prepare(stack, log, raw, compress, raw.path in new, result)
                 except FileNotFoundError:
                     continue
                 except (RunbookError, OSError) as error:
@@ -112,9 +112,10 @@ class _Open:
     settled: Settled
 
 
-def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str, count: bool, result: Result) -> _Open | None:
+def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str, new: bool, result: Result) -> _Open | None:
     """Write what becomes the archive beside its name and read it back."""
-    source = open_log(raw.path)
+    # It is only read, and loses this name: who linked to it keeps what is in it.
+    source = open_log(raw.path, single=False)
     stack.callback(os.close, source)
     if being_written(source):
         found, _unseen = holders(source)
@@ -122,8 +123,8 @@ def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str,
         return None
     path = goal(log, raw, compress)
     if path == raw.path:
-        if count:
-            content = measure(chunks(source))
+        if new:
+            content = count(chunks(source))
             result.settled.append(Settled(path, path, content, content, content.size, False))
         return None
     extension = EXTENSIONS[compress] if not raw.extension else ""
@@ -148,7 +149,7 @@ def _prepare(stack: contextlib.ExitStack, log: Log, raw: Rotated, compress: str,
 
 def _same_beginning(path: str, raw: Rotated, extension: str, source: int) -> None:
     """A killed run may have left both; the archive is replaced then. ``Refused`` when it is another file."""
-    with opened(path) as fd:
+    with opened(path, single=False) as fd:
         archive = measure(decoded(extension, fd, path))
     if measure(chunks(source, 0, archive.size)) != archive:
         raise Refused(f"{path} is there and holds something else; move one of them away")

@@ -98,35 +98,35 @@ class Trust:
         return self._members[gid]
 
 
-def open_log(path: str) -> int:
-    """A descriptor to read a log from; ``Refused`` for what is no regular file with a single name."""
+def open_log(path: str, *, single: bool = True) -> int:
+    """A descriptor to read a log from; ``Refused`` for what is no regular file, or has more names (unless it need not be ``single``)."""
     status = os.lstat(path)
-    _regular(path, status)
+    _regular(path, status, single)
     # Not before: to open a device can do something to it.
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        _regular(path, os.fstat(fd))
+        _regular(path, os.fstat(fd), single)
     except Refused:
         os.close(fd)
         raise
     return fd
 
 
-def _regular(path: str, status: os.stat_result) -> None:
+def _regular(path: str, status: os.stat_result, single: bool) -> None:
     if stat.S_ISLNK(status.st_mode):
         raise Refused(f"{path} is a symbolic link; name the log that it leads to")
     if not stat.S_ISREG(status.st_mode):
         raise Refused(f"{path} is no regular file; take it out of paths, or exclude it")
-    if status.st_nlink > 1:
+    if single and status.st_nlink > 1:
         raise Refused(
             f"{path} has {status.st_nlink} hard links, so cutting it would cut another file; remove the other names, or exclude it"
         )
 
 
 @contextlib.contextmanager
-def opened(path: str) -> t.Iterator[int]:
+def opened(path: str, *, single: bool = True) -> t.Iterator[int]:
     """``open_log`` for the time of a block."""
-    fd = open_log(path)
+    fd = open_log(path, single=single)
     try:
         yield fd
     finally:

@@ -15,6 +15,7 @@ import fcntl
 import os
 import signal
 import socket
+import stat
 import time
 import typing as t
 
@@ -51,7 +52,7 @@ def being_written(fd: int) -> bool:
     if answer is not None:
         return answer
     found, unseen = holders(fd)
-    return bool(found) or unseen > 0
+    return bool(found or unseen)
 
 
 def _lease(fd: int) -> bool | None:
@@ -66,17 +67,17 @@ def _lease(fd: int) -> bool | None:
     return False
 
 
-def holders(fd: int) -> tuple[list[Holder], int]:
-    """Who has the file of ``fd`` open for writing, this process left out, and how many processes could not be looked into."""
+def holders(fd: int) -> tuple[list[Holder], list[int]]:
+    """Who has the file of ``fd`` open for writing, this process left out, and the processes that could not be looked into."""
     wanted = os.fstat(fd)
-    found, unseen = [], 0
+    found, unseen = [], []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid():
             continue
         try:
             holder = _holds(int(entry), wanted)
         except PermissionError:
-            unseen += 1
+            unseen.append(int(entry))
         except OSError:
             continue  # it has ended meanwhile
         else:
@@ -117,6 +118,37 @@ def _identity(pid: int) -> tuple[str, int]:
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
         head, _bracket, rest = stream.read().rpartition(")")
     return head.partition("(")[2], int(rest.split()[19])
+
+
+def suspects(fd: int, found: t.Sequence[Holder], unseen: t.Sequence[int]) -> tuple[list[Holder], list[Holder]]:
+    """Of processes that can't be looked into, the children of those that write, who share their files; and others that may write."""
+    wanted, known = os.fstat(fd), {one.pid: one.appends for one in found}
+    kin, strangers = [], []
+    for pid in unseen:
+        with contextlib.suppress(OSError, KeyError, ValueError):
+            name, start = _identity(pid)
+            parent = _status(pid)["PPid"][0]
+            while parent > 1 and parent not in known:
+                parent = _status(parent)["PPid"][0]
+            if parent in known:
+                kin.append(Holder(pid, start, name, known[parent]))
+            elif _may_write(_status(pid), wanted):
+                strangers.append(Holder(pid, start, name, True))
+    return kin, strangers
+
+
+def _status(pid: int) -> dict[str, list[int]]:
+    with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as stream:
+        lines = dict(line.partition(":")[::2] for line in stream)
+    return {key: [int(word) for word in lines[key].split()] for key in ("PPid", "Uid", "Gid", "Groups")}
+
+
+def _may_write(status: t.Mapping[str, t.Sequence[int]], file: os.stat_result) -> bool:
+    if 0 in status["Uid"] or file.st_mode & stat.S_IWOTH:
+        return True
+    if file.st_mode & stat.S_IWGRP and file.st_gid in (*status["Gid"], *status["Groups"]):
+        return True
+    return bool(file.st_mode & stat.S_IWUSR) and file.st_uid in status["Uid"]
 
 
 def same(pid: int, start: int) -> bool:

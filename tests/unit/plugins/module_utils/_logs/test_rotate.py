@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import time
 
@@ -214,3 +215,56 @@ def test_writers_are_seen(logs):
             assert not rotate_writers.being_written(fd)
     finally:
         os.close(fd)
+
+
+def test_a_rotated_file_with_more_names_is_compressed_and_kept_there(logs):
+    (logs / "a.log-20260102-030405").write_bytes(text(10))
+    os.link(logs / "a.log-20260102-030405", logs / "snapshot")
+    assert rotate(paths=[f"{logs}/*.log"])["archived"][0]["after"]["lines"] == 10
+    assert names(logs) == ["a.log-20260102-030405.gz", "snapshot"]
+    assert (logs / "snapshot").read_bytes() == text(10)
+
+
+def test_an_archive_of_another_content_is_not_replaced(logs):
+    (logs / "a.log-20260102-030405").write_bytes(text(10))
+    (logs / "a.log-20260102-030405.gz").write_bytes(gzip.compress(b"something else\n"))
+    with pytest.raises(RunbookError, match="holds something else"):
+        rotate(paths=[f"{logs}/*.log"])
+    assert (logs / "a.log-20260102-030405").read_bytes() == text(10)
+
+
+def test_the_same_archive_from_a_killed_run_is_finished(logs):
+    (logs / "a.log-20260102-030405").write_bytes(text(10))
+    (logs / "a.log-20260102-030405.gz").write_bytes(gzip.compress(text(10)))
+    rotate(paths=[f"{logs}/*.log"])
+    assert set(lines(logs, "a.log").values()) == {1}
+
+
+@pytest.mark.parametrize(
+    ("mode", "uid", "gid", "may"),
+    [
+        (0o644, 33, 33, False),
+        (0o666, 33, 33, True),
+        (0o664, 33, 4, True),
+        (0o644, 1000, 4, True),
+        (0o600, 0, 0, True),
+        (0o444, 1000, 4, False),
+    ],
+)
+def test_who_may_write_though_it_can_not_be_seen(logs, monkeypatch, mode, uid, gid, may):
+    """The processes of workers that have given up root can't be looked into by root without more rights, as in a container."""
+    path = logs / "a.log"
+    path.write_bytes(b"")
+    status = {"PPid": [1], "Uid": [uid] * 4, "Gid": [gid] * 4, "Groups": []}
+    monkeypatch.setattr(rotate_writers, "_status", lambda pid: status)
+    file = os.stat_result((0o100000 | mode, 1, 1, 1, 1000, 4, 0, 0, 0, 0))
+    monkeypatch.setattr(rotate_writers.os, "fstat", lambda fd: file)
+    kin, strangers = rotate_writers.suspects(0, [], [os.getpid()])
+    assert (kin, bool(strangers)) == ([], may)
+
+
+def test_children_of_a_writer_are_paused_with_it(logs, monkeypatch):
+    monkeypatch.setattr(rotate_writers, "_status", lambda pid: {"PPid": [4711], "Uid": [33], "Gid": [33], "Groups": []})
+    with open(logs / "a.log", "wb") as log:
+        kin, strangers = rotate_writers.suspects(log.fileno(), [rotate_writers.Holder(4711, 1, "nginx", True)], [os.getpid()])
+    assert ([one.pid for one in kin], strangers) == ([os.getpid()], [])
