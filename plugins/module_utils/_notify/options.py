@@ -211,7 +211,8 @@ def _secrets(item: Options) -> tuple[str, ...]:
     """Every text of a target that a server or an error could show, and nobody may see."""
     url = item.get("url") or ""
     path = re.sub(r"^[A-Za-z]+://[^/?#]*", "", url)
-    parts = re.split(r"[/?&=#]", path)
+    # A short word such as "webhooks" is no secret, and stands in messages too.
+    parts = [part for part in re.split(r"[/?&=#]", path) if not re.fullmatch(r"[a-z_-]{1,12}", part)]
     given = [url, path, *parts, item.get("token"), item.get("routing_key"), item.get("password"), (item.get("hmac") or {}).get("secret")]
     given += [str(value) for value in (item.get("headers") or {}).values()]
     # Shorter ones would tear holes into any text; the longest go first, because one may contain another.

@@ -8,6 +8,10 @@ from __future__ import annotations
 import os
 import pathlib
 import random
+import subprocess
+import sys
+import threading
+import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._http.retry import Backoff
@@ -325,3 +329,59 @@ def test_entries_of_no_file_are_left_alone(world):
     folder = world.folder("discord")
     folder.forget(Entry(message(), "x"))
     assert folder.reject(Entry(message(), "x")) is None
+
+
+def test_runs_at_the_same_time_tell_once(world):
+    world.plan("discord", "slow 0.2")
+    found: list[str] = []
+
+    def run(number):
+        alerts = [message(**ALERT), message(key=f"own-{number}", title=f"Own {number}")]
+        found.extend(result for result, _reason in world.tell("discord", *alerts, now=time.time, monotonic=time.monotonic, timeout=20.0))
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    titles = [document["content"] for document in world.taken("discord")]
+    assert sorted(titles) == sorted({*titles})
+    assert len(titles) == 7
+    assert "kept" not in found
+
+
+KILLED = """
+import os, sys, threading, time
+from ansible_collections.runbook.ops.plugins.module_utils._notify import deliver
+from ansible_collections.runbook.ops.plugins.module_utils._notify.message import Message
+from ansible_collections.runbook.ops.plugins.module_utils._notify.options import parse_targets
+from ansible_collections.runbook.ops.plugins.module_utils._notify.spool import Folder
+url, state_dir, first, seconds = sys.argv[1:]
+[target] = parse_targets([{"kind": "webhook", "url": url}], print)
+numbers = range(int(first), int(first) + 5)
+alerts = [Message(f"k{n}", "firing", "error", f"Alert {n:03}.", "", "www", "2026-03-01T12:00:00Z") for n in numbers]
+print("go", flush=True)
+threading.Thread(target=lambda: (time.sleep(float(seconds)), os.kill(os.getpid(), 9)), daemon=True).start()
+deliver.tell(target, Folder(state_dir, target.name, print), alerts, deliver.Effort())
+"""
+
+
+def test_killed_at_any_moment_nothing_is_lost_and_what_comes_twice_says_so(world):
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    url = f"{world.server.url}/webhook/{doubles.SECRET}"
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    for number in range(6):
+        words = [sys.executable, "-c", KILLED, url, world.state_dir, str(number * 5), f"{dice.uniform(0, 0.04):.4f}"]
+        subprocess.run(words, env=env, capture_output=True, check=False)
+    world.tell("webhook", options={"url": url})
+    alerts = [document["alerts"][0] for document in world.taken("webhook")]
+    by_identity: dict[str, list[str]] = {}
+    for alert in alerts:
+        by_identity.setdefault(alert["id"], []).append(alert["note"])
+    for notes in by_identity.values():
+        assert len(notes) == 1 or all("not confirmed" in note for note in notes[1:]), seed
+    # All that a run had written down arrived: nothing waits, and no run left a part of a message behind that counts.
+    assert world.folder("webhook").read() == []
+    assert len({alert["key"] for alert in alerts}) == len(by_identity), seed
