@@ -248,9 +248,9 @@ def test_what_a_screen_reader_is_told(browser, site, small):
 
     assert named("region") == ["What changed since yesterday", "Hosts", "Trends", "Deploys and drills", "All checks"]
     assert {"banner", "main", "navigation", "contentinfo"} <= {node["role"]["value"] for node in shown}
-    for role in ("link", "button", "searchbox", "combobox", "columnheader", "rowheader", "img"):
+    for role in ("link", "button", "searchbox", "combobox", "columnheader", "rowheader", "image"):
         assert named(role) and all(named(role)), role
-    assert len(named("table")) >= 8 and any("page 0: " in name for name in named("img"))
+    assert len(named("table")) >= 8 and any("page 0: " in name for name in named("image"))
 
 
 def test_it_is_whole_without_scripts(browser, site, small):
@@ -275,14 +275,14 @@ def test_print(browser, site, small):
     assert len(pdf) > 10_000
 
 
-def test_the_largest_page_works(browser, site, record_property):
+def test_the_largest_page_works(browser, site, record_testsuite_property):
     text = page.render(big())
     opened(browser, site, text, "big.html")
     timing = browser.execute_script(
         "var n=performance.getEntriesByType('navigation')[0];return [n.domInteractive,n.domContentLoadedEventEnd,n.loadEventEnd]"
     )
-    record_property("interactive_ms", round(timing[1]))
-    record_property("bytes", len(text.encode()))
+    record_testsuite_property("interactive_ms", round(timing[1]))
+    record_testsuite_property("bytes", len(text.encode()))
     print(f"interactive after {timing[1]:.0f} ms, {len(text.encode()) / 1e6:.2f} MB")
     assert browser.get_log("browser") == []
     browser.find_element(By.ID, "find").send_keys("web77.")

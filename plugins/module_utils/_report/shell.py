@@ -16,7 +16,7 @@ SIGNS = {"ok": "✓", "warning": "!", "failed": "✕", "crashed": "?", "skipped"
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2330;--soft:#566173;--line:#d9dee6;--accent:#0b5cad;--grid:#e6eaf0;
---ok:#1a7f37;--warning:#8a5a00;--failed:#c1121f;--crashed:#7a1fa2;--skipped:#5b6675;
+--ok:#14702f;--warning:#8a5a00;--failed:#c1121f;--crashed:#7a1fa2;--skipped:#5b6675;
 --ok-bg:#e3f4e8;--warning-bg:#fdf0d2;--failed-bg:#fde5e6;--crashed-bg:#f3e5f8;--skipped-bg:#eaedf1;
 --l0:#0b5cad;--l1:#b5540a;--l2:#00776b;--l3:#9b2c8f;--l4:#5f6b00}
 @media (prefers-color-scheme:dark){:root{--bg:#0f141b;--card:#18202a;--ink:#e7ecf3;--soft:#a3afbf;--line:#303b49;--accent:#7ab8ff;
