@@ -16,6 +16,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._report.model import E
 from operations.reports import NASTY, big, happened, item, many, record, report
 
 webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -70,17 +71,9 @@ def chromium(tmp_path_factory):
     for flag in (*flags, "--disable-background-networking", f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver") if hasattr(webdriver, "ChromeService") else _service()
-    )
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     yield driver
     driver.quit()
-
-
-def _service():
-    from selenium.webdriver.chrome.service import Service
-
-    return Service("/usr/bin/chromedriver")
 
 
 @pytest.fixture
