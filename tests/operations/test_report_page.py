@@ -161,6 +161,13 @@ def test_narrow_screens_need_no_scrolling_to_the_side(browser, site, small, widt
     assert browser.execute_script(OUTSIDE, width) == []
 
 
+def test_short_names_are_not_broken(browser, site):
+    look(browser, 1000)
+    long = "a message that is long enough to take all the room that there is in the table, and some more"
+    opened(browser, site, page.render(report(record("localhost", item("a", "failed", message=long * 3)))))
+    assert browser.execute_script("return document.querySelector('#hosts-table tbody th a').getClientRects().length") == 1
+
+
 def test_long_names_do_not_widen_it_either(browser, site):
     look(browser, 320, 800)
     name = "a-very-long-name-without-any-place-to-break-it-" * 4
@@ -257,11 +264,17 @@ def test_it_is_whole_without_scripts(browser, site, small):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+BADGE = "var s=getComputedStyle(document.querySelector('.s.ok'));return [s.color,s.backgroundColor]"
+
+
 def test_print(browser, site, small):
+    opened(browser, site, page.render(small))
+    light = browser.execute_script(BADGE)
     look(browser, scheme="dark", media="print")
     opened(browser, site, page.render(small))
     shot(browser, "print")
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.execute_script(BADGE) == light  # who reads in the dark does not print in the dark
     assert not browser.find_element(By.ID, "find").is_displayed() and not browser.find_element(By.TAG_NAME, "nav").is_displayed()
     assert browser.find_element(By.CSS_SELECTOR, "#hosts-table tbody td").is_displayed()
     pdf = browser.execute_cdp_cmd("Page.printToPDF", {})["data"]

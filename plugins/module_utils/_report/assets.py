@@ -48,12 +48,12 @@ html:not(.on) .js{display:none}
 footer{padding-block:0 2rem}
 @media (max-width:40rem){body{font-size:.95rem}section{padding:.8rem .7rem;border-radius:.5rem}th,td{padding:.35rem .35rem}
 .wide{display:none}
-details .js,details th.js{display:none!important}details.host th:first-child{width:42%}details.host .n{min-width:6.2rem}
+details .js,details th.js{display:none!important}details.host th:first-child{width:42%;min-width:0}details.host .n{min-width:6.2rem}
 .lane{grid-template-columns:4.4rem 1fr}td.days{width:22%;min-width:3.6rem}
 .changes thead,.events thead,#hosts-table thead{display:none}
 .changes tr,.events tr,#hosts-table tr{display:grid;
 grid-template-columns:1fr auto;gap:0 .6rem;padding-block:.5rem;border-bottom:1px solid var(--line)}
-.changes tr{grid-template-columns:auto 1fr}.changes tr>*,.events tr>*,#hosts-table tr>*{border:0;padding:.1rem}
+.changes tr{grid-template-columns:auto 1fr}.changes tr>*,.events tr>*,#hosts-table tr>*{border:0;padding:.1rem;min-width:0}
 .changes td:nth-child(3),.events td:nth-child(4),#hosts-table td:nth-child(3),#hosts-table td.days{grid-column:1/-1;width:auto}
 .changes td:nth-child(4)::after{content:" \\2192"}[dir=rtl] .changes td:nth-child(4)::after{content:" \\2190"}
 #hosts-table tr[data-w="0"] td:nth-child(3){display:none}tr[hidden]{display:none!important}}
