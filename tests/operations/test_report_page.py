@@ -16,6 +16,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._report.model import E
 from operations.reports import NASTY, big, happened, item, many, record, report
 
 webdriver = pytest.importorskip("selenium.webdriver")
+from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
@@ -70,17 +71,9 @@ def chromium(tmp_path_factory):
     for flag in (*flags, "--disable-background-networking", f"--user-data-dir={profile}"):
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(
-        options=options, service=webdriver.ChromeService("/usr/bin/chromedriver") if hasattr(webdriver, "ChromeService") else _service()
-    )
+    driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     yield driver
     driver.quit()
-
-
-def _service():
-    from selenium.webdriver.chrome.service import Service
-
-    return Service("/usr/bin/chromedriver")
 
 
 @pytest.fixture
@@ -168,6 +161,13 @@ def test_narrow_screens_need_no_scrolling_to_the_side(browser, site, small, widt
     assert browser.execute_script(OUTSIDE, width) == []
 
 
+def test_short_names_are_not_broken(browser, site):
+    look(browser, 1000)
+    long = "a message that is long enough to take all the room that there is in the table, and some more"
+    opened(browser, site, page.render(report(record("localhost", item("a", "failed", message=long * 3)))))
+    assert browser.execute_script("return document.querySelector('#hosts-table tbody th a').getClientRects().length") == 1
+
+
 def test_long_names_do_not_widen_it_either(browser, site):
     look(browser, 320, 800)
     name = "a-very-long-name-without-any-place-to-break-it-" * 4
@@ -248,9 +248,9 @@ def test_what_a_screen_reader_is_told(browser, site, small):
 
     assert named("region") == ["What changed since yesterday", "Hosts", "Trends", "Deploys and drills", "All checks"]
     assert {"banner", "main", "navigation", "contentinfo"} <= {node["role"]["value"] for node in shown}
-    for role in ("link", "button", "searchbox", "combobox", "columnheader", "rowheader", "img"):
+    for role in ("link", "button", "searchbox", "combobox", "columnheader", "rowheader", "image"):
         assert named(role) and all(named(role)), role
-    assert len(named("table")) >= 8 and any("page 0: " in name for name in named("img"))
+    assert len(named("table")) >= 8 and any("page 0: " in name for name in named("image"))
 
 
 def test_it_is_whole_without_scripts(browser, site, small):
@@ -264,25 +264,31 @@ def test_it_is_whole_without_scripts(browser, site, small):
         browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+BADGE = "var s=getComputedStyle(document.querySelector('.s.ok'));return [s.color,s.backgroundColor]"
+
+
 def test_print(browser, site, small):
+    opened(browser, site, page.render(small))
+    light = browser.execute_script(BADGE)
     look(browser, scheme="dark", media="print")
     opened(browser, site, page.render(small))
     shot(browser, "print")
     assert browser.execute_script("return getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert browser.execute_script(BADGE) == light  # who reads in the dark does not print in the dark
     assert not browser.find_element(By.ID, "find").is_displayed() and not browser.find_element(By.TAG_NAME, "nav").is_displayed()
     assert browser.find_element(By.CSS_SELECTOR, "#hosts-table tbody td").is_displayed()
     pdf = browser.execute_cdp_cmd("Page.printToPDF", {})["data"]
     assert len(pdf) > 10_000
 
 
-def test_the_largest_page_works(browser, site, record_property):
+def test_the_largest_page_works(browser, site, record_testsuite_property):
     text = page.render(big())
     opened(browser, site, text, "big.html")
     timing = browser.execute_script(
         "var n=performance.getEntriesByType('navigation')[0];return [n.domInteractive,n.domContentLoadedEventEnd,n.loadEventEnd]"
     )
-    record_property("interactive_ms", round(timing[1]))
-    record_property("bytes", len(text.encode()))
+    record_testsuite_property("interactive_ms", round(timing[1]))
+    record_testsuite_property("bytes", len(text.encode()))
     print(f"interactive after {timing[1]:.0f} ms, {len(text.encode()) / 1e6:.2f} MB")
     assert browser.get_log("browser") == []
     browser.find_element(By.ID, "find").send_keys("web77.")

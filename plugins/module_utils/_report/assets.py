@@ -8,7 +8,7 @@ from __future__ import annotations
 STYLE = """
 .vh,.skip:not(:focus){position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);white-space:nowrap}
 .skip:focus{position:fixed;inset-block-start:.5rem;inset-inline-start:.5rem;background:var(--card);padding:.5rem 1rem;z-index:2}
-html{scroll-behavior:smooth;scroll-padding-top:1rem}main:focus{outline:0}
+html{scroll-padding-top:1rem}main:focus{outline:0}
 header{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;align-items:center;padding-block:1.4rem .4rem}
 header p{margin:0}header>div{flex:1 1 18rem}.state .s{font-size:1.15rem;padding:.25rem 1rem}
 .tiles{display:flex;flex-wrap:wrap;gap:.5rem;list-style:none;margin:0;padding:0;flex-basis:100%}
@@ -48,16 +48,15 @@ html:not(.on) .js{display:none}
 footer{padding-block:0 2rem}
 @media (max-width:40rem){body{font-size:.95rem}section{padding:.8rem .7rem;border-radius:.5rem}th,td{padding:.35rem .35rem}
 .wide{display:none}
-details .js,details th.js{display:none!important}details.host th:first-child{width:42%}details.host .n{min-width:6.2rem}
+details .js,details th.js{display:none!important}details.host th:first-child{width:42%;min-width:0}details.host .n{min-width:6.2rem}
 .lane{grid-template-columns:4.4rem 1fr}td.days{width:22%;min-width:3.6rem}
 .changes thead,.events thead,#hosts-table thead{display:none}
 .changes tr,.events tr,#hosts-table tr{display:grid;
 grid-template-columns:1fr auto;gap:0 .6rem;padding-block:.5rem;border-bottom:1px solid var(--line)}
-.changes tr{grid-template-columns:auto 1fr}.changes tr>*,.events tr>*,#hosts-table tr>*{border:0;padding:.1rem}
+.changes tr{grid-template-columns:auto 1fr}.changes tr>*,.events tr>*,#hosts-table tr>*{border:0;padding:.1rem;min-width:0}
 .changes td:nth-child(3),.events td:nth-child(4),#hosts-table td:nth-child(3),#hosts-table td.days{grid-column:1/-1;width:auto}
 .changes td:nth-child(4)::after{content:" \\2192"}[dir=rtl] .changes td:nth-child(4)::after{content:" \\2190"}
 #hosts-table tr[data-w="0"] td:nth-child(3){display:none}tr[hidden]{display:none!important}}
-@media (prefers-reduced-motion:reduce){html{scroll-behavior:auto}}
 @media print{nav,.tools,footer,.skip,details:not([open]),#checks>p{display:none!important}.charts{grid-template-columns:repeat(2,1fr)}}
 """
 

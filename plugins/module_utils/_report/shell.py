@@ -16,10 +16,11 @@ SIGNS = {"ok": "✓", "warning": "!", "failed": "✕", "crashed": "?", "skipped"
 
 STYLE = """
 :root{color-scheme:light dark;--bg:#f6f7f9;--card:#fff;--ink:#1b2330;--soft:#566173;--line:#d9dee6;--accent:#0b5cad;--grid:#e6eaf0;
---ok:#1a7f37;--warning:#8a5a00;--failed:#c1121f;--crashed:#7a1fa2;--skipped:#5b6675;
+--ok:#14702f;--warning:#8a5a00;--failed:#c1121f;--crashed:#7a1fa2;--skipped:#5b6675;
 --ok-bg:#e3f4e8;--warning-bg:#fdf0d2;--failed-bg:#fde5e6;--crashed-bg:#f3e5f8;--skipped-bg:#eaedf1;
 --l0:#0b5cad;--l1:#b5540a;--l2:#00776b;--l3:#9b2c8f;--l4:#5f6b00}
-@media (prefers-color-scheme:dark){:root{--bg:#0f141b;--card:#18202a;--ink:#e7ecf3;--soft:#a3afbf;--line:#303b49;--accent:#7ab8ff;
+@media screen and (prefers-color-scheme:dark){:root{--bg:#0f141b;--card:#18202a;--ink:#e7ecf3;--soft:#a3afbf;--line:#303b49;
+--accent:#7ab8ff;
 --grid:#273140;
 --ok:#6fdc8c;--warning:#f5c451;--failed:#ff8a8f;--crashed:#d9a0f5;--skipped:#a9b4c2;
 --ok-bg:#15301f;--warning-bg:#3a2d0c;--failed-bg:#431a1d;--crashed-bg:#331d40;--skipped-bg:#28313d;
@@ -38,7 +39,7 @@ section{background:var(--card);border:1px solid var(--line);border-radius:.6rem;
 table{border-collapse:collapse;width:100%}
 th,td{text-align:start;vertical-align:top;padding:.4rem .6rem;border-bottom:1px solid var(--line)}
 thead th{color:var(--soft);font-size:.8rem;font-weight:600;border-bottom-width:2px}
-tbody th{font-weight:600}tbody tr:last-child>*{border-bottom:0}
+tbody th{font-weight:600;min-width:8rem}time{white-space:nowrap}tbody tr:last-child>*{border-bottom:0}
 .n{text-align:end;font-variant-numeric:tabular-nums}
 .s{display:inline-flex;gap:.35em;align-items:baseline;border-radius:1rem;padding:.05rem .6rem;font-weight:600;font-size:.85rem;
 white-space:nowrap}

@@ -66,6 +66,14 @@ def test_what_was_not_well_is_due_until_it_is(tmp_path):
     assert go(tmp_path, beat(path, frequency="monthly"))["due"] == 0
 
 
+def test_what_is_held_back_is_due_until_it_counts(tmp_path):
+    def held():
+        entry = {"frequency": "weekly", "host_check": {"kind": "heartbeat", "path": str(tmp_path / "none"), "times": 3}}
+        return [(item["status"], item.get("held")) for item in go(tmp_path, entry)["checks"]]
+
+    assert [held(), held(), held()] == [[("ok", "failed")], [("ok", "failed")], [("failed", None)]]
+
+
 def test_an_entry_that_changed_is_due_at_once(tmp_path):
     assert go(tmp_path, DISK)["due"] == 1
     assert go(tmp_path, {"host_check": {**DISK["host_check"], "warn": 99}})["due"] == 1
