@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import os
 import re
@@ -131,7 +132,7 @@ def check_report(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         "severity": worst(severity_of(check) for host, check in report.checks() if not told or host.name in told),
         "alerts": alerts_of(report),
         "turns": [turn.to_dict() for turn in collector.turns(name)],
-        "changes": [change.__dict__ for change in report.changes],
+        "changes": [dataclasses.asdict(change) for change in report.changes],
         "files": {kind: os.path.join(options["dest"], FILES[kind]) for kind in options["formats"]},
         "exit_code": code,
         "line": line,
