@@ -27,10 +27,13 @@ from runner.venvs import Missing
 
 # The order is that of starting: what takes longest, or lets others start, comes first.
 _ORDER = [
-    "testbed", "ruff", "yamllint", "mypy", "changelog", "units", "molecule", "database", "sanity", "integration", "docs",
+    "testbed", "ruff", "yamllint", "mypy", "changelog", "units", "molecule", "database", "operations", "sanity", "integration", "docs",
     "units-target", "units-newest", "offsite", "demo", "ansible-lint", "galaxy", "sanity-newest", "soak",
 ]  # fmt: skip
 _ALL = {stage.name: stage for stage in [*lint.STAGES, *ansible_test.STAGES, *trials.STAGES]}
+if set(_ORDER) != set(_ALL):
+    # A stage that is not in the order would never run, and nobody would miss it.
+    raise SystemExit(f"tests/run.py: the order and the stages differ by {', '.join(sorted(set(_ORDER) ^ set(_ALL)))}")
 STAGES = [_ALL[name] for name in _ORDER]
 GROUPS = {
     "lint": ["ruff", "yamllint", "mypy", "changelog", "docs", "ansible-lint"],

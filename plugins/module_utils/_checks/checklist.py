@@ -116,7 +116,7 @@ def check_run(options: Options, run: Run) -> dict[str, t.Any]:
     if not run.check_mode and due:
         for entry in due:
             # What is held back is not well either: it has to be looked at again to last, or not.
-            seen[entry.key] = {"at": now, "status": overall(item.get("held", item["status"]) for item in found[entry.key])}
+            seen[entry.key] = {"at": now, "status": overall(str(item.get("held") or item["status"]) for item in found[entry.key])}
         kept = {entry.key for entry in entries}
         os.makedirs(options["state_dir"], mode=0o750, exist_ok=True)
         write_json(path, {key: value for key, value in seen.items() if key in kept})
