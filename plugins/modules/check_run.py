@@ -67,6 +67,11 @@ options:
         description:
           - Options of M(runbook.ops.db_backup_info).
         type: dict
+      each:
+        description:
+          - Makes one check for every value. It is an option of the check with a list of values, or a list of further options. An empty list
+            makes no check.
+        type: raw
       secrets:
         description:
           - Further options of the same check that nobody may see, such as C(login_password).
@@ -111,7 +116,8 @@ EXAMPLES = r"""
     checklist:
       - host_check: {kind: disk, path: /}
         severity: critical
-      - host_check: {kind: service, service: nginx}
+      - host_check: {kind: service}
+        each: {service: [nginx, php8.2-fpm]}
       - log_scan:
           name: nginx
           paths: [/var/log/nginx/error.log]

@@ -76,6 +76,7 @@ CHECK_RUN = ArgumentSpec(
                 "severity": {"type": "str", "choices": list(SEVERITIES)},
                 "enabled": {"type": "bool", "default": True},
                 **{kind: {"type": "dict"} for kind in KINDS},
+                "each": {"type": "raw"},
                 "secrets": {"type": "dict", "no_log": True},
             },
             "mutually_exclusive": [list(KINDS)],
@@ -136,26 +137,15 @@ def check_run(options: Options, run: Run) -> dict[str, t.Any]:
 
 
 def _parse(checklist: t.Sequence[Options]) -> list[_Entry]:
-    entries, keys = [], set()
+    entries: list[_Entry] = []
+    keys: set[str] = set()
     for number, given in enumerate(checklist, 1):
-        if not given["enabled"]:
-            continue
-        kind = next(name for name in KINDS if given[name] is not None)
-        plain = dict(given[kind])
-        spec, together = KINDS[kind].spec, KINDS[kind].together
-        known = spec.options[together]["options"] if together else spec.options
-        for option in plain:
-            if known.get(option, {}).get("no_log") and plain[option] is not None:
-                raise InvalidInput(
-                    f"{option} of entry {number} of the checklist stands under {kind}, where it would be logged; "
-                    f"write secrets: {{{option}: …}}"
-                )
-        # Secrets are no part of what an entry is known by: the state is no place for what they could be guessed from.
-        key = hashlib.sha256(json.dumps([kind, plain, given["frequency"]], sort_keys=True, default=str).encode()).hexdigest()[:16]
-        if key in keys:
-            raise InvalidInput(f"entry {number} of the checklist is there twice")
-        keys.add(key)
-        entries.append(_Entry(kind, {**plain, **(given["secrets"] or {})}, given["frequency"], given["severity"], key))
+        for more in _each(number, given) if given["enabled"] else ():
+            entry = _entry(number, given, more)
+            if entry.key in keys:
+                raise InvalidInput(f"entry {number} of the checklist is there twice")
+            keys.add(entry.key)
+            entries.append(entry)
     for kind in KINDS:
         of_kind = [entry for entry in entries if entry.kind == kind]
         for part in [of_kind] if KINDS[kind].together else [[entry] for entry in of_kind]:
@@ -163,6 +153,37 @@ def _parse(checklist: t.Sequence[Options]) -> list[_Entry]:
             if part and kind == "host_check":  # what is not due today must make sense too
                 parse_checks(options["checks"], options["timeout"])
     return entries
+
+
+def _entry(number: int, given: Options, more: Options) -> _Entry:
+    kind = next(name for name in KINDS if given[name] is not None)
+    plain = {**given[kind], **more}
+    spec, together = KINDS[kind].spec, KINDS[kind].together
+    known = spec.options[together]["options"] if together else spec.options
+    for option in plain:
+        if known.get(option, {}).get("no_log") and plain[option] is not None:
+            raise InvalidInput(
+                f"{option} of entry {number} of the checklist stands under {kind}, where it would be logged; write secrets: {{{option}: …}}"
+            )
+    # Secrets are no part of what an entry is known by: the state is no place for what they could be guessed from.
+    key = hashlib.sha256(json.dumps([kind, plain, given["frequency"]], sort_keys=True, default=str).encode()).hexdigest()[:16]
+    return _Entry(kind, {**plain, **(given["secrets"] or {})}, given["frequency"], given["severity"], key)
+
+
+def _each(number: int, given: Options) -> list[dict[str, t.Any]]:
+    """The further options of every check that an entry stands for: one without any, unless it has ``each``."""
+    each = given["each"]
+    if each is None:
+        return [{}]
+    if isinstance(each, dict) and len(each) == 1:
+        option, values = next(iter(each.items()))
+        if isinstance(values, (list, tuple)):
+            return [{option: value} for value in values]
+    elif isinstance(each, (list, tuple)) and all(isinstance(one, dict) for one in each):
+        return list(each)
+    raise InvalidInput(
+        f"each of entry {number} of the checklist is neither one option with its values, such as path: [/, /srv], nor a list of options"
+    )
 
 
 def _options(kind: str, entries: t.Sequence[_Entry], state_dir: str) -> dict[str, t.Any]:

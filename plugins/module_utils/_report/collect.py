@@ -125,6 +125,7 @@ class Collector:
             run=self._run[1],
             days=self.days,
             hosts=hosts,
+            compared=any(before for before, _after in looks.values()),
             changes=changes_of(looks),
             events=kept,
             notes=list(notes),

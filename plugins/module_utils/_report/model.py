@@ -91,6 +91,8 @@ class Report:
     run: str
     days: list[str]
     hosts: list[Host]
+    # Whether there was a day before to compare with; without one nothing is known of changes.
+    compared: bool
     changes: list[Change]
     events: list[Event]
     notes: list[str]

@@ -86,7 +86,7 @@ def _head(report: Report, say: Words) -> Markup:
 
 def _changes(report: Report, say: Words) -> Markup:
     if not report.changes:
-        return el("p", say["no_changes"], class_="soft")
+        return el("p", say["no_changes" if report.compared else "no_day_before"], class_="soft")
     heads = (say["change"], say["host"], say["check"], say["before"], say["now"])
     return _long(heads, [_change(one, say) for one in report.changes[: CHANGES[1]]], CHANGES[0], len(report.changes), "changes", say)
 

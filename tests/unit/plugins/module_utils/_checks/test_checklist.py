@@ -146,3 +146,22 @@ def test_bad_input_is_one_line_and_nothing_is_looked_at(tmp_path, entries, messa
     with pytest.raises(InvalidInput, match=message) as caught:
         go(tmp_path, *entries)
     assert "\n" not in caught.value.message and not (tmp_path / "state").exists()
+
+
+def test_an_entry_makes_one_check_for_each_value(tmp_path):
+    limits = {"warn": 99.8, "crit": 99.9}
+    folders = {"host_check": {"kind": "disk", **limits}, "each": {"path": ["/", str(tmp_path)]}}
+    own = {"host_check": {"kind": "inodes"}, "each": [{"path": "/", **limits}, {"name": "mine", "path": str(tmp_path), **limits}]}
+    none = {"host_check": {"kind": "service"}, "each": {"service": []}}
+    assert names(go(tmp_path, folders, own, none)) == ["disk /", f"disk {tmp_path}", "inodes /", "mine"]
+
+
+@pytest.mark.parametrize("each", ["/", {"path": "/"}, {"path": ["/"], "warn": [80]}, ["/"]])
+def test_what_each_can_not_be_is_refused(tmp_path, each):
+    with pytest.raises(InvalidInput, match="each of entry 1 of the checklist is neither"):
+        go(tmp_path, {"host_check": {"kind": "disk"}, "each": each})
+
+
+def test_the_same_value_twice_is_refused(tmp_path):
+    with pytest.raises(InvalidInput, match="entry 1 of the checklist is there twice"):
+        go(tmp_path, {"host_check": {"kind": "disk"}, "each": {"path": ["/", "/"]}})

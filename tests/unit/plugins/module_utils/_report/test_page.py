@@ -125,7 +125,14 @@ def test_all_words_in_all_languages():
 
 def test_an_empty_report_is_a_page_too():
     read = Reader(page.render(report()))
-    assert ENGLISH["no_hosts"] in read.texts and ENGLISH["no_changes"] in read.texts
+    assert ENGLISH["no_hosts"] in read.texts and ENGLISH["no_day_before"] in read.texts
+
+
+def test_only_with_a_day_before_nothing_is_said_to_have_changed():
+    today, yesterday = record("web1", item("a")), record("web1", item("a"), ago=1)
+    for records, said in (((today,), "no_day_before"), ((yesterday, today), "no_changes")):
+        texts = Reader(page.render(report(*records))).texts
+        assert [name for name in ("no_day_before", "no_changes") if ENGLISH[name] in texts] == [said]
 
 
 def test_long_lists_say_how_much_more_there_is():
