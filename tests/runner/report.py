@@ -55,7 +55,7 @@ def junit(path: pathlib.Path, status: int) -> Tally:
 
 
 def _failures(suite: ElementTree.Element) -> t.Iterator[str]:
-    for case in suite.iter("testcase"):
+    for case in suite.findall("testcase"):
         for fault in (*case.iter("failure"), *case.iter("error")):
             said = (fault.get("message") or "").strip().splitlines() or [fault.tag]
             yield f"{case.get('classname', '')}::{case.get('name', '')}: {said[0][:300]}"

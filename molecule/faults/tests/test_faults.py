@@ -214,9 +214,12 @@ def test_a_cut_upload_is_resumed(web1):
     first = start("runbook.ops.deploy", deploy_release="cut", **options, **alone)
     count = f"ls {path}/.runbook/incoming/cut/blobs 2>/dev/null | wc -l"
     driver.until(lambda: int(web1(count)) > 3000, "3,000 files have arrived", 120)
-    cut = [pid for pid, words in first.descendants().items() if words.split(" ")[0].endswith("ssh")]
-    assert cut
-    for pid in cut:
+
+    def uploading():
+        return [pid for pid, words in first.descendants().items() if words.split(" ")[0].endswith("ssh")]
+
+    # There is none between two uploads.
+    for pid in driver.until(uploading, "an upload is under way"):
         os.kill(pid, 9)
     broken = first.wait()
     assert broken.rc != 0
