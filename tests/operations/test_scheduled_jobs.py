@@ -218,7 +218,7 @@ def test_a_job_runs_as_its_user_with_its_environment_input_and_output(schedule, 
     try:
         command = ["sh", "-c", 'id -un; echo "$HOME $ODD $TOKEN"; cat; pwd']
         job = {"name": "who", "command": command, "schedule": NEVER, "user": "nobody", "chdir": "/var", "output": str(out)}
-        schedule({**job, "environment": {"ODD": '100% $x "y" \\'}, "stdin": "in%put\n"})
+        schedule({**job, "environment": {"ODD": '100% $x "y" \\'}, "secrets": {"TOKEN": "x"}, "stdin": "in%put\n"})
         assert start("who") == 0
         assert out.read_text().splitlines() == ["nobody", '/nonexistent 100% $x "y" \\ x', "in%put", "/var"]
         schedule({**job, "output": str(tmp_path / "x")})
