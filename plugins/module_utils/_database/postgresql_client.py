@@ -31,6 +31,7 @@ _PINNED = """SELECT pg_catalog.set_config(s.name, v.value, false) FROM pg_catalo
 ('extra_float_digits', '3'), ('xmlbinary', 'base64'), ('row_security', 'off'), ('quote_all_identifiers', 'off'))
 v(name, value) ON s.name = v.name"""
 # ``psql:<stdin>:12: ERROR:  …`` and ``psql: error: …``
+_LOST = re.compile("server closed the connection|SSL SYSCALL error|PQgetCopyData|no connection to the server|terminating connection")
 _PREFIX = re.compile(r"^(?:(?:psql|pg_dump|pg_restore)(?::<stdin>:\d+)?: )?(?:error: )?")
 
 
@@ -186,9 +187,10 @@ class Client:
         told = re.search(r"Error message from server: (.*)", said)
         if told and told[1] not in reason:
             reason = f"{reason} {told[1]}"
-        if re.search("server closed the connection|SSL SYSCALL error|PQgetCopyData|no connection to the server", reason):
-            reason = f"the connection was lost: {reason}"
         reason = re.sub(r"^.*?\b(?:ERROR|FATAL|PANIC): +", "", reason)
+        # A server that still says why it ends a connection says that first.
+        if _LOST.search(said):
+            reason = f"the connection was lost: {reason}"
         if f'database "{database}" does not exist' in said:
             return f"there is no database {database!r} on {where}"
         if "Peer authentication failed" in said or ('role "' in said and "does not exist" in said and "FATAL" in said):
