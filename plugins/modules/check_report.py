@@ -130,7 +130,7 @@ options:
           - Where.
         type: str
         default: ''
-      message:
+      text:
         description:
           - What else there is to say.
         type: str

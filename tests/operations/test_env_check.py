@@ -25,7 +25,7 @@ def chance():
 
 
 def text(random_, letters):
-    return "".join(random_.choice(letters) for _ in range(random_.randrange(14)))
+    return "".join(random_.choice(letters) for _time in range(random_.randrange(14)))
 
 
 def php_literal(random_):

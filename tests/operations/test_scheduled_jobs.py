@@ -69,7 +69,7 @@ def schedule(tmp_path):
         return job_schedule(options, Run(check_mode=check))
 
     install.alerts = lambda: [json.loads(line) for line in told.read_text().splitlines()]
-    install.log = lambda: (tmp_path / "jobs.log").read_text()
+    install.log = (tmp_path / "jobs.log").read_text
     install.beat = lambda name: json.loads((tmp_path / "state/jobs" / SET / f"{name}.heartbeat").read_text())
     yield install
     install(watch="")

@@ -96,7 +96,7 @@ def _backup(check: Check) -> Reading:
     known = [age for age in ages if age is not None]
     bad = [f"{item['name']}: {item['message']}" for item in found["checks"] if item["status"] != "ok"]
     note = "; ".join(bad) or "; ".join(item["message"] for item in found["checks"] if item["name"].endswith("backup age"))
-    age = max(0, max(known)) if known and len(known) == len(ages) else None
+    age = max(0, *known) if known and len(known) == len(ages) else None
     status = found["status"]
     if age is None and status == "ok":
         raise RunbookError(f"the age of the backups in {check.text('dest')} is not known")

@@ -40,13 +40,13 @@ class PostgreSQL:
     def server(self) -> Server:
         if self._server is None:
             with self.client.session(self.client.maintenance) as session:
-                self._meet(session)
-        assert self._server is not None
+                return self._meet(session)
         return self._server
 
-    def _meet(self, session: Session) -> None:
+    def _meet(self, session: Session) -> Server:
         """Note who answers: a client takes longer to start than it does to answer, so no session is made for this when there is one."""
-        self._server = Server("postgresql", session.value("SHOW server_version").split(" ")[0])
+        server = self._server = Server("postgresql", session.value("SHOW server_version").split(" ")[0])
+        return server
 
     def check_name(self, name: str) -> None:
         if not name or any(char in name for char in "\n\r\0"):

@@ -9,7 +9,7 @@ import dataclasses
 import os
 
 from .._common.errors import Refused
-from .rotate_copy import Unsuitable, appending, can_collapse, plan_collapse
+from .rotate_copy import TooSmall, Unsuitable, appending, can_collapse, plan_collapse
 from .rotate_names import Log
 from .rotate_trust import opened
 from .rotate_writers import being_written, holders
@@ -47,7 +47,7 @@ def choose(log: Log, allowed: Allowed) -> tuple[str, str]:
         return "pause", f"it is being written, and {why.message}"
     if allowed.loss:
         return "copytruncate", f"it is being written, and {why.message}"
-    if type(why) is not Unsuitable:
+    if isinstance(why, TooSmall):
         raise why
     raise Refused(f"it is being written, and {why.message}; give reopen, or allow_pause, or allow_loss if lines may be lost")
 

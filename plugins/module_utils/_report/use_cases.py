@@ -70,7 +70,7 @@ REPORT = ArgumentSpec(
                 "kind": {"type": "str", "choices": ["deploy", "rollback", "drill", "other"], "default": "other"},
                 "status": {"type": "str", "choices": list(SEVERITY), "default": "ok"},
                 "host": {"type": "str", "default": ""},
-                "message": {"type": "str", "default": ""},
+                "text": {"type": "str", "default": ""},
             },
         },
         "releases": {
@@ -202,7 +202,7 @@ def _slim(item: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
 
 
 def _events(options: t.Mapping[str, t.Any], said: t.Callable[[str], None]) -> list[Event]:
-    found = [events.given(item) for item in options["events"]]
+    found = [events.given({**item, "message": item["text"]}) for item in options["events"]]
     for result in options["results"]:
         found += [events.given({**item, "host": result["host"]}) for item in result["events"]]
     for site in options["releases"]:

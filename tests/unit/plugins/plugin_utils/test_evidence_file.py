@@ -62,7 +62,7 @@ def test_important_lines_wait_for_the_disk(file, monkeypatch):
     flushed = []
     monkeypatch.setattr(_evidence_file.os, "fsync", flushed.append)
     file.write({"a": 1}, True)
-    for _ in range(100):
+    for _line in range(100):
         file.write({"a": 1})
     assert len(flushed) == 1
     file.write({"a": 1}, True)
@@ -72,7 +72,7 @@ def test_important_lines_wait_for_the_disk(file, monkeypatch):
 def test_a_line_has_an_end_and_is_always_json(file):
     file.write({"result": "x" * (2 << 20), "task": "kept"})
     file.write({"task": "caf\udce9 نص", "odd": {1, 2}.__class__})
-    first, second, _ = lines(file)
+    first, second, _third = lines(file)
     assert (len(first) < 1000, json.loads(first)["task"]) == (True, "kept")
     assert "is longer than a line may be" in json.loads(first)["cut"]
     assert json.loads(second)["task"] == "caf\udce9 نص"

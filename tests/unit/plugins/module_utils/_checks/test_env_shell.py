@@ -51,7 +51,7 @@ def test_random_texts_mean_what_a_shell_makes_of_them(tmp_path):
     chance = random.Random(seed)
     letters = string.ascii_lowercase + string.digits + " \\'\"#=;.-_/+:,@%^~\n"
     for _round in range(60):
-        inner = "".join(chance.choice(letters) for _ in range(chance.randrange(12)))
+        inner = "".join(chance.choice(letters) for _time in range(chance.randrange(12)))
         single = inner.replace("'", "'\\''")
         double = inner.replace("\\", "\\\\").replace('"', '\\"')
         text = chance.choice([f"A='{single}'", f'A="{double}"', f"A='{single}'x\"{double}\" # c"])

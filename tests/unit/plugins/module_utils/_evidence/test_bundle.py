@@ -65,7 +65,7 @@ def test_what_is_in_it(site):
         listing = bundle.read("listings/logs.txt").decode()
         sums = bundle.read("SHA256SUMS").decode()
         for line in sums.splitlines():
-            digest, _, name = line.partition("  ")
+            digest, _gap, name = line.partition("  ")
             assert hashlib.sha256(bundle.read(name)).hexdigest() == digest
     assert SECRET.encode() not in everything
     assert names == [
@@ -188,7 +188,7 @@ def test_nobody_who_writes_logs_prevents_a_bundle(site):
     (site / "logs" / "a\\b").write_text("y")
     (site / "logs" / ("z" * 250)).write_text("x")
     deep = site / "logs" / "d"
-    for _ in range(60):
+    for _level in range(60):
         deep = deep / "d"
     deep.mkdir(parents=True)
     (deep / "x").write_text("x")

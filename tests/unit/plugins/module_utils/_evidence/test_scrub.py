@@ -171,7 +171,7 @@ def test_json_with_the_same_name_twice_hides_none(scrubber):
 
 def test_deep_data_is_not_shown_where_nobody_looked(scrubber):
     value = S
-    for _ in range(5000):
+    for _level in range(5000):
         value = [value]
     assert S not in str(scrubber.data(value))
     text = "[" * 100000 + f'"password={S}"' + "]" * 100000

@@ -21,7 +21,7 @@ def test_cron():
     assert as_cron(cron_words(ODD)) == ODD
     chance = random.Random(7)
     for _round in range(200):
-        words = ["".join(chance.choice("a%\\'\" $!") for _ in range(8)) for _ in range(3)]
+        words = ["".join(chance.choice("a%\\'\" $!") for _letter in range(8)) for _word in range(3)]
         if not any("\\%" in word for word in words):
             assert as_cron(cron_words(words)) == words
 

@@ -105,7 +105,7 @@ def test_prometheus_can_be_read(request, which):
 )
 def test_nagios_status(status, code, word):
     found, line = nagios.render(report(record("web1", item("load", status, 1, "ms", message="so it is"))))
-    assert (found, line.split(":")[0]) == (code, word)
+    assert (found, line.split(":", maxsplit=1)[0]) == (code, word)
 
 
 def test_nagios_line(mixed):
