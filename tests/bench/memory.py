@@ -39,8 +39,13 @@ def wrap_python(remote: Remote, host: str) -> str:
 
 def host_peak(remote: Remote, host: str) -> tuple[float, int]:
     """The most that one process took on a host, in MB, and how many processes were measured."""
-    peaks = [int(line) for line in remote.run(host, f"cat {PEAKS} && : > {PEAKS}").split()]
-    if not peaks:
+    # The agent is noted when it leaves, which may be after the play.
+    for _time in range(20):
+        peaks = [int(line) for line in remote.run(host, f"cat {PEAKS} && : > {PEAKS}").split()]
+        if peaks:
+            break
+        time.sleep(0.5)
+    else:
         raise BenchError(f"nothing was measured on {host}; did the run use {WRAPPER}?")
     return max(peaks) * 1024 / 1e6, len(peaks)
 
