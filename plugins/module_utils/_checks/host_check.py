@@ -11,8 +11,8 @@ import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
 from .._common.outcome import Outcome, overall, summary
-from .._common.runner import Run, describe_os_error
-from .._common.thresholds import NotANumber, number, plain
+from .._common.runner import Run, in_one_line
+from .._common.thresholds import number, plain
 from .hold import holding
 from .kind import Check
 from .parse import parse_checks
@@ -118,9 +118,5 @@ def _outcome(check: Check, status: t.Any) -> Outcome:
 def crashed(check: Check, error: Exception) -> Outcome:
     """The outcome of a check that could not be evaluated."""
     outcome = _outcome(check, "crashed")
-    if isinstance(error, (RunbookError, NotANumber)):
-        text = str(error)
-    else:
-        text = describe_os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-    outcome.message = " ".join(text.split())
+    outcome.message = in_one_line(error)
     return outcome

@@ -32,6 +32,15 @@ class Run:
 UseCase = t.Callable[[t.Mapping[str, t.Any], Run], t.Mapping[str, t.Any]]
 
 
+def in_one_line(error: Exception) -> str:
+    """Why something could not be evaluated, for the message of a check that crashed."""
+    if isinstance(error, RunbookError):
+        text = str(error)
+    else:
+        text = describe_os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
+    return " ".join(text.split())
+
+
 def describe_os_error(error: OSError) -> str:
     """One line for an operating-system error: the reason, the file, and what usually helps."""
     where = f" on {error.filename}" if error.filename else ""

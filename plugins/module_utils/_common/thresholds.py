@@ -10,7 +10,7 @@ import math
 import re
 import typing as t
 
-from .errors import InvalidInput
+from .errors import InvalidInput, RunbookError
 from .outcome import Status
 from .times import parse_duration
 
@@ -64,7 +64,7 @@ def parse_limit(value: t.Any, option: str, unit: str) -> float | None:
     raise InvalidInput(f"{option} {value!r} is no number" + {"bytes": " or size such as 500M"}.get(unit, ""))
 
 
-class NotANumber(ValueError):
+class NotANumber(RunbookError):
     """A value that can't be compared; the text says what it is instead."""
 
 

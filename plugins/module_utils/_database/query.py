@@ -10,8 +10,8 @@ import typing as t
 
 from .._common.errors import RunbookError
 from .._common.outcome import Outcome, overall, summary
-from .._common.runner import Run, describe_os_error
-from .._common.thresholds import NotANumber, number, plain
+from .._common.runner import Run, in_one_line
+from .._common.thresholds import number, plain
 from .ask import Asker, asker_of, kinds_of
 from .checks import Check, parse_checks
 
@@ -87,9 +87,5 @@ def _outcome(check: Check, status: t.Any) -> Outcome:
 
 def _crashed(check: Check, error: Exception) -> Outcome:
     outcome = _outcome(check, "crashed")
-    if isinstance(error, (RunbookError, NotANumber)):
-        text = str(error)
-    else:
-        text = describe_os_error(error) if isinstance(error, OSError) else f"{type(error).__name__}: {error}"
-    outcome.message = " ".join(text.split())
+    outcome.message = in_one_line(error)
     return outcome
