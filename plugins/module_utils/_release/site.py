@@ -124,7 +124,8 @@ class Site:
 
     def _written(self) -> list[Record]:
         names = [name[:-5] for name in self.store.names(f"{STATE}/releases") if name.endswith(".json")]
-        return [record for record in map(self.record, names) if record]
+        texts = self.store.read_each([f"{STATE}/releases/{name}.json" for name in names])
+        return [record for record in map(self._understood, names, texts) if record]
 
     def records(self) -> dict[str, Record]:
         """Every readable record, oldest first; what is current decides which one is live."""
@@ -142,7 +143,9 @@ class Site:
 
     def record(self, release: str) -> Record | None:
         """One record as it is written (``records`` says which one is live)."""
-        data = self.store.read(f"{STATE}/releases/{release}.json")
+        return self._understood(release, self.store.read(f"{STATE}/releases/{release}.json"))
+
+    def _understood(self, release: str, data: builtins.bytes | None) -> Record | None:
         if data is None:
             return None
         try:
