@@ -119,8 +119,9 @@ class Site:
     def place(self, release: str) -> str:
         """The name of a release's folder."""
         name = f"{RELEASES}/{release}"
-        if not self.store.links and self.store.stat(name) is None and self.current() == release:
-            return CURRENT
+        if not self.store.links and self.store.stat(name) is None:
+            with contextlib.suppress(Refused):
+                return CURRENT if self.current() == release else name
         return name
 
     def _written(self) -> list[Record]:
