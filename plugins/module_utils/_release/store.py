@@ -28,31 +28,38 @@ STATE = ".runbook"
 
 @dataclasses.dataclass(frozen=True)
 class Stat:
-    """What a name is: ``kind`` is ``folder``, ``file``, ``link`` or ``other``; ``size`` in bytes; ``mode`` permission bits."""
+    """What a name is: ``kind`` is ``folder``, ``file``, ``link`` or ``other``; ``size`` in bytes; ``mode`` permission bits;
+    ``mtime`` in seconds since 1970, 0 where it is not known."""
 
     kind: str
     size: int
     mode: int
+    mtime: float = 0.0
 
 
 class Store(t.Protocol):
     """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``."""
 
     base: str
+    links: bool  # False: names can't be symbolic links
 
+    def check_base(self) -> bool: ...
     def stat(self, name: str) -> Stat | None: ...
     def names(self, folder: str) -> list[str]: ...
     def read(self, name: str) -> bytes | None: ...
     def read_link(self, name: str) -> str | None: ...
-    def write(self, name: str, data: bytes) -> None: ...
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None: ...
     def append(self, name: str, data: bytes) -> None: ...
     def make_folder(self, name: str, mode: int) -> None: ...
+    def chmod(self, name: str, mode: int) -> None: ...
     def link(self, target: str, name: str) -> None: ...
     def rename(self, old: str, new: str) -> None: ...
     def exchange(self, one: str, other: str) -> bool: ...
     def remove(self, name: str) -> None: ...
     def remove_tree(self, name: str) -> None: ...
     def mutex(self) -> t.ContextManager[None]: ...
+    def settle(self) -> str:
+        """Put right what a killed run left of a replacement that needed two renames. A sentence about it, empty when there was none."""
 
 
 def _kind(mode: int) -> str:
@@ -65,6 +72,8 @@ def _kind(mode: int) -> str:
 
 class LocalStore:
     """A site on a disk of this machine. Every change of names is flushed before the call returns."""
+
+    links = True
 
     def __init__(self, base: str, later: Later | None = None) -> None:
         """``later``: what deletes the content of removed folders after the result (``Run.later``); at once without it."""
@@ -92,7 +101,7 @@ class LocalStore:
             found = os.lstat(self.absolute(name))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Stat(_kind(found.st_mode), found.st_size, stat.S_IMODE(found.st_mode))
+        return Stat(_kind(found.st_mode), found.st_size, stat.S_IMODE(found.st_mode), found.st_mtime)
 
     def names(self, folder: str) -> list[str]:
         try:
@@ -118,10 +127,11 @@ class LocalStore:
                 return None
             raise
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file in one step; the new one has that mode whatever the old one had."""
         path = self.absolute(name)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        write_atomic(path, data)
+        write_atomic(path, data, mode)
 
     def append(self, name: str, data: bytes) -> None:
         """Add one line. A line that an earlier run was killed in is closed first, so that only that one is unreadable."""
@@ -152,6 +162,10 @@ class LocalStore:
                 raise
             os.chmod(folder, mode)  # whatever the umask
             fsync_folder(os.path.dirname(folder))
+
+    def chmod(self, name: str, mode: int) -> None:
+        """Give a file or folder that mode; a link is followed, so it is for names that ``stat`` has told of."""
+        os.chmod(self.absolute(name), mode)
 
     def link(self, target: str, name: str) -> None:
         os.symlink(target, self.absolute(name))
@@ -191,6 +205,9 @@ class LocalStore:
         with self.mutex():
             if os.path.lexists(path):
                 self._destroy(path)
+
+    def settle(self) -> str:
+        return ""  # every rename is atomic
 
     def empty_trash(self) -> None:
         """Delete what was thrown away by runs that were killed."""
