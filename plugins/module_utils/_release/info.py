@@ -14,6 +14,7 @@ from .._common.errors import Refused, RunbookError
 from .._common.progress import Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
+from .listing import listing
 from .site import RELEASES, Record, Site
 from .store import LocalStore
 from .verify import verify_tree
@@ -81,4 +82,8 @@ def _row(site: Site, store: LocalStore, record: Record, verify: bool, say: Say) 
 
 def release_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case."""
-    return {"changed": False, **info(LocalStore(options["path"]), verify=options["verify"], history=options["history"], say=run.say)}
+    store = LocalStore(options["path"])
+    result = {"changed": False, **info(store, verify=options["verify"], history=options["history"], say=run.say)}
+    if options["listing"]:
+        result["listing"] = listing(store)
+    return result
