@@ -18,7 +18,7 @@ import typing as t
 
 from .._common.errors import InvalidInput, Refused
 from .._common.files import site_base
-from .entries import PUBLIC, Owner, is_left_over
+from .entries import HTACCESS, PUBLIC, Owner, is_left_over
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -225,6 +225,8 @@ class OnDisk:
         return Folder(None, self.base, Owner(), True)
 
     def beside(self, htaccess: str, owner: Owner, dry: bool) -> Folder | None:
+        if not htaccess.startswith("/"):
+            raise InvalidInput(f"htaccess {htaccess!r} must be the absolute path of a file named {HTACCESS}")
         return _open(posixpath.dirname(htaccess), owner, dry)
 
     def told(self) -> dict[str, t.Any]:

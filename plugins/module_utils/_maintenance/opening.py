@@ -57,7 +57,7 @@ def open_or_make_base(place: Place, owner: Owner, run: Run) -> Entries:
 def open_beside(place: Place, path: str | None, owner: Owner, base: Entries, needed: bool = False) -> Entries:
     """The folder in which Apache's ``.htaccess`` lies; an imagined one where there is none, unless it is needed."""
     path = path or f"{place.base}/{HTACCESS}"
-    if posixpath.basename(path) != HTACCESS or not path.startswith("/"):
+    if posixpath.basename(path) != HTACCESS:
         raise InvalidInput(f"htaccess {path!r} must be the absolute path of a file named {HTACCESS}")
     folder = place.beside(path, owner, base.dry)
     if folder is None and needed and not base.dry:
