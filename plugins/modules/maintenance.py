@@ -202,8 +202,8 @@ bypass_hint:
   returned: when a token is set
   type: str
 transcript:
-  description: What was done on the host, or would be done in check mode and with O(remote.offline=true), one line each, without tokens.
-  returned: when O(backend) is not V(ssh)
+  description: What would be done on the host, one line each, without tokens.
+  returned: in check mode and with O(remote.offline=true), when O(backend) is not V(ssh)
   type: list
   elements: str
   sample: ["write 109 bytes to /home/example/www.example.com/maintenance.flag (mode 0644)"]

@@ -28,31 +28,25 @@ class OnController(ActionBase):  # type: ignore[misc] # ansible-core is not type
 
     MODULE: str
     SPEC: ArgumentSpec
-    ON_HOST: t.Sequence[str] = ()  # options that are paths on a host which is reached from here
     _supports_check_mode = True
     _supports_async = True
 
     def use_case(self) -> UseCase:
         raise NotImplementedError
 
-    def here(self) -> bool:
-        """Whether the use case runs in this process, instead of the module on the host."""
-        return self._connection.transport == "local" and self._connection.become is None and not self._task.async_val
-
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
         result: dict[str, t.Any] = super().run(tmp, task_vars)
-        if not self.here():
+        here = self._connection.transport == "local" and self._connection.become is None and not self._task.async_val
+        if not here:
             result.update(self._execute_module(module_name=self.MODULE, task_vars=task_vars, wrap_async=self._task.async_val))
             return result
-        if self._task.async_val:
-            return {**result, "failed": True, "msg": f"{self.MODULE} runs on the controller here, which async can't do; remove async"}
         result.update(self._run_here())
         return result
 
     def _run_here(self) -> dict[str, t.Any]:
         run = Run(check_mode=self._task.check_mode, diff=self._task.diff, warn=display.warning)
         try:
-            options = TaskOptions(self._task.args, self.SPEC, self.ON_HOST)
+            options = TaskOptions(self._task.args, self.SPEC)
         except RunbookError as error:
             return {"failed": True, "msg": error.message}
         try:

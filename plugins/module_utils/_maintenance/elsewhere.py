@@ -55,7 +55,6 @@ def _offline(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     whole = "all of it" if options["state"] == "absent" else "nothing of it"
     return {
         **result,
-        "changed": result["changed"] and run.check_mode,
         "msg": f"offline: nothing was connected to; the transcript shows what would be done where {whole} is there yet",
     }
 

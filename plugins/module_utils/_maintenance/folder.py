@@ -229,7 +229,7 @@ class OnDisk:
             raise InvalidInput(f"htaccess {htaccess!r} must be the absolute path of a file named {HTACCESS}")
         return _open(posixpath.dirname(htaccess), owner, dry)
 
-    def told(self) -> dict[str, t.Any]:
+    def told(self, dry: bool) -> dict[str, t.Any]:
         return {}
 
 

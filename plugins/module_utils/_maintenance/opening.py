@@ -30,8 +30,8 @@ class Place(t.Protocol):
     def beside(self, htaccess: str, owner: Owner, dry: bool) -> Entries | None:
         """The folder of the ``.htaccess`` file at that absolute path, or None when it does not exist."""
 
-    def told(self) -> dict[str, t.Any]:
-        """What the result tells beside what was done."""
+    def told(self, dry: bool) -> dict[str, t.Any]:
+        """What the result tells beside what was done, or would be done (``dry``)."""
 
 
 def open_base(place: Place, owner: Owner, run: Run, present: bool) -> Entries:

@@ -70,7 +70,7 @@ class StoreFolder:
                 if found is None:
                     self._store.make_folder(self._at(name), mode)
                     found = self._found(name)
-                if found is not None and found.mode != mode:
+                if found is not None and found.mode != mode:  # which an umask may have taken from a new one too
                     self._store.chmod(self._at(name), mode)
         return True
 
@@ -209,11 +209,14 @@ class InStore:
         """Where a store replaces a file by two renames, a killed run may have left it aside: readable, but not there for a web server."""
         if any(self._store.stat(name) is None and self._store.read(name) is not None for name in (FLAG, HTACCESS)):
             with self._store.mutex():
-                self._note(self._store.settle())
+                self._store.settle()
 
     def make(self, owner: Owner) -> None:
         self.log.append(f"make folder {self.base} (mode 0755)")
         self._store.make_folder("", 0o755)
+        found = self._store.stat("")
+        if found is not None and found.mode != 0o755:  # an umask has taken the web server's right to enter
+            self._store.chmod("", 0o755)
 
     def nowhere(self) -> StoreFolder:
         return StoreFolder(self._store, "", True, self._note, there=False)
@@ -234,5 +237,5 @@ class InStore:
         if line not in self.log:
             self.log.append(line)
 
-    def told(self) -> dict[str, t.Any]:
-        return {"transcript": self.log}
+    def told(self, dry: bool) -> dict[str, t.Any]:
+        return {"transcript": self.log} if dry else {}

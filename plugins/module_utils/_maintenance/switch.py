@@ -77,7 +77,7 @@ def switch_at(place: Place, options: t.Mapping[str, t.Any], run: Run) -> dict[st
     now = datetime.datetime.now(datetime.timezone.utc)
     request = parse(options, now)
     if options["state"] == "installed":
-        return {**install(place, options, request.owner, run), **place.told()}
+        return {**install(place, options, request.owner, run), **place.told(run.check_mode)}
     present = options["state"] == "present"
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(open_base(place, request.owner, run, present))
@@ -85,7 +85,7 @@ def switch_at(place: Place, options: t.Mapping[str, t.Any], run: Run) -> dict[st
         before = _before(folder)
         if not present:
             changed = _off(folder, beside)
-            return {**_result(place.base, before, None, changed), **place.told()}
+            return {**_result(place.base, before, None, changed), **place.told(run.check_mode)}
         notice = _merged(request, before)
         if notice.until is not None and notice.until <= now:
             run.warn(f"maintenance of {place.base} was to end at {notice.until.isoformat()} and is still on")
@@ -94,7 +94,7 @@ def switch_at(place: Place, options: t.Mapping[str, t.Any], run: Run) -> dict[st
         tokens = request.tokens if request.tokens is not None else (before.tokens if before.active else [])
         after = After(_flag(notice, before, options["by"], now), notice, names, tokens, retry_header(notice.retry_after, notice.until, now))
         changed = _on(folder, beside, after, now)
-        return {**_result(place.base, before, after, changed), **place.told()}
+        return {**_result(place.base, before, after, changed), **place.told(run.check_mode)}
 
 
 def _on(base: Entries, beside: Entries, after: After, now: datetime.datetime) -> bool:
