@@ -65,7 +65,7 @@ def on_controller(use_case: UseCase, options: t.Mapping[str, t.Any], run: Run) -
     if options.get("assume_staged"):
         store.assume(options["release"])
     result = dict(use_case({**options, REHEARSAL: store}, dataclasses.replace(run, check_mode=False)))
-    return {**result, "transcript": store.transcript}
+    return {"transcript": store.transcript, **result}
 
 
 def refuse_remote(options: t.Mapping[str, t.Any], what: str) -> None:

@@ -82,6 +82,7 @@ INFO = PATH.merge(
         {
             "verify": {"type": "bool", "default": False},
             "history": {"type": "int", "default": 20},
+            "listing": {"type": "bool", "default": False},
         }
     )
 )

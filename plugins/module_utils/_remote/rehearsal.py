@@ -57,6 +57,10 @@ class Rehearsal:
         prefix = f"{folder}/" if folder else ""
         return sorted({name[len(prefix) :].split("/")[0] for name in self._names if name.startswith(prefix) and name != folder})
 
+    def entries(self, folder: str) -> dict[str, Stat]:
+        found = {name: self.stat(f"{folder}/{name}" if folder else name) for name in self.names(folder)}
+        return {name: what for name, what in found.items() if what}
+
     def read(self, name: str) -> bytes | None:
         found = self._names.get(name)
         return found[1] if found and found[0] == "file" else None
@@ -68,9 +72,12 @@ class Rehearsal:
         found = self._names.get(name)
         return found[1].decode() if found and found[0] == "link" else None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
         self._say(f"write {self.absolute(name)} ({len(data):,} bytes)")
         self._put(name, "file", data)
+
+    def chmod(self, name: str, mode: int) -> None:
+        self._say(f"chmod {mode:o} {self.absolute(name)}")
 
     def append(self, name: str, data: bytes) -> None:
         event = json.loads(data).get("event", "") if data.startswith(b"{") else ""

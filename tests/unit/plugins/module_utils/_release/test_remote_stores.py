@@ -227,6 +227,8 @@ def test_a_plan_without_a_host(www):
 
 
 def test_commands_need_a_shell():
-    options = defaults(specs.RUN, path="/home/user/site", release="r1", commands=["true"], backend="sftp", remote={"host": "shop.example.com"})
+    options = defaults(
+        specs.RUN, path="/home/user/site", release="r1", commands=["true"], backend="sftp", remote={"host": "shop.example.com"}
+    )
     with pytest.raises(Refused, match="can't be done over sftp"):
         release_run(options, Run())
