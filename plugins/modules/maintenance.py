@@ -34,6 +34,7 @@ options:
     description:
       - Whether maintenance is on (V(present)) or off (V(absent)).
       - Switching off removes allowed addresses, the token and the page too.
+      - While an incident is open, V(absent) without O(incident=closed) changes nothing, warns, and RV(active) stays true.
     type: str
     choices: [present, absent]
     default: present
@@ -68,6 +69,20 @@ options:
       - It is sent as the header C(X-Maintenance-Bypass), as the cookie C(maintenance_bypass), or once as C(?maintenance_bypass=…),
         which sets the cookie.
       - An empty text removes it.
+    type: str
+  incident:
+    description:
+      - V(open) marks this maintenance as that of an incident, which stays on until somebody closes it. No deploy, rollback or restore
+        ends it. One that is open already stays as it was opened.
+      - V(closed) with O(state=absent) closes the incident and ends its maintenance, and nobody else's. With O(state=present)
+        maintenance stays on.
+      - Without it an incident that is open stays open.
+    type: str
+    choices: [open, closed]
+  reason:
+    description:
+      - Why an incident is opened, one line of at most 500 characters, for those who find the site under maintenance.
+      - Visitors are not shown it.
     type: str
   by:
     description:
@@ -115,6 +130,18 @@ EXAMPLES = r"""
     path: /srv/www.example.com
     state: absent
 
+- name: Open an incident, so that no deploy puts the site back into service
+  runbook.ops.maintenance:
+    path: /srv/www.example.com
+    incident: open
+    reason: Orders are lost, see the payment log
+
+- name: Close the incident
+  runbook.ops.maintenance:
+    path: /srv/www.example.com
+    state: absent
+    incident: closed
+
 - name: See whether maintenance is on, without changing anything
   runbook.ops.maintenance:
     path: /srv/www.example.com
@@ -153,6 +180,10 @@ flag:
     until:
       description: The expected end, ISO 8601 with the zone that it was given in.
       type: str
+incident:
+  description: The incident that is open after this run, with C(since), C(by) and C(reason); none when none is.
+  returned: success
+  type: dict
 previous:
   description: What the flag held before this run; none when maintenance was off, or when the flag was made by other means.
   returned: success
@@ -192,6 +223,8 @@ SPEC = ArgumentSpec(
         "until": {"type": "str"},
         "allow_ips": {"type": "list", "elements": "str"},
         "bypass_token": {"type": "str", "no_log": True},
+        "incident": {"type": "str", "choices": ["open", "closed"]},
+        "reason": {"type": "str"},
         "by": {"type": "str"},
         "owner": {"type": "str"},
         "group": {"type": "str"},
