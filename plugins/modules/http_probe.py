@@ -642,48 +642,12 @@ probes:
       elements: dict
 """
 
-import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.jsonquery import OPERATORS
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
+from ansible_collections.runbook.ops.plugins.module_utils._http.options import DEFAULTS, SHARED
 from ansible_collections.runbook.ops.plugins.module_utils._http.probe import probe_all
-from ansible_collections.runbook.ops.plugins.module_utils._http.sign import HMAC
-
-# Options that a probe may have of its own; without one it takes the module's.
-SHARED: dict[str, dict[str, t.Any]] = {
-    "timeout": {"type": "float"},
-    "validate_certs": {"type": "bool"},
-    "ca_path": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
-    "connect_to": {"type": "raw"},
-    "headers": {"type": "dict"},
-    "http_agent": {"type": "str"},
-    "proxy": {"type": "str"},
-    "proxy_username": {"type": "str"},
-    "proxy_password": {"type": "str", "no_log": True},
-    "max_body": {"type": "bytes"},
-    "follow_redirects": {"type": "str", "choices": ["none", "safe", "all"]},
-    "retries": {"type": "int"},
-    "delay": {"type": "float"},
-    "max_delay": {"type": "float"},
-    "url_username": {"type": "str"},
-    "url_password": {"type": "str", "no_log": True},
-    "bearer_token": {"type": "str", "no_log": True},
-    "hmac": {"type": "dict", "options": HMAC},
-}
-
-DEFAULTS = {
-    "timeout": 10.0,
-    "validate_certs": True,
-    "http_agent": "runbook.ops",
-    "max_body": "4M",
-    "follow_redirects": "none",
-    "retries": 0,
-    "delay": 1.0,
-    "max_delay": 30.0,
-}
 
 TEXTS = {"type": "list", "elements": "str"}
 
