@@ -45,7 +45,7 @@ def test_a_field_of_the_body(probe, field):
     assert outcome["status"] == "ok", outcome["message"]
     assert abs(outcome["clock"]["skew"] + 50) < 1.1
     if field in ("exact", "milliseconds", "fraction"):
-        assert abs(outcome["clock"]["skew"] + 50) < 0.1 and outcome["clock"]["within"] < 0.1
+        assert abs(outcome["clock"]["skew"] + 50) <= outcome["clock"]["within"] + 0.02 < 0.5
 
 
 @pytest.mark.parametrize(
@@ -67,8 +67,8 @@ def test_a_clock_that_nobody_can_tell_is_never_right(probe, url, options, messag
 def test_half_the_round_trip_is_taken_off(probe):
     """The server looks at its clock before it sleeps: half of the delay stays, where the whole would without the correction."""
     outcome = probe("/clock/0?delay=0.6", clock_skew={"query": "exact", "crit": 5.0})
-    assert -0.45 < outcome["clock"]["skew"] < -0.2
-    assert abs(outcome["clock"]["skew"]) <= outcome["clock"]["within"] + 0.05
+    assert outcome["clock"]["skew"] < -0.2
+    assert abs(outcome["clock"]["skew"]) <= outcome["clock"]["within"] + 0.02
 
 
 def test_no_date():

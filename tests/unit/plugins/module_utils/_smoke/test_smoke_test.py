@@ -52,10 +52,10 @@ def test_a_job_that_fails_says_where_to_look(system, tmp_path):
 
 def test_a_job_that_takes_too_long(system):
     began = time.monotonic()
-    result = system.test(**system.commands("queued"), timeout=0.5, interval=0.2)
-    assert 0.5 <= time.monotonic() - began < 3
-    assert (result["status"], result["checks"][0]["value"] >= 0.5) == ("failed", True)
-    assert f"FAIL: job 1 is queued after 0.5 s and {result['polls']} looks" in result["msg"]
+    result = system.test(**system.commands("queued"), timeout=2, interval=0.2)
+    assert 2 <= time.monotonic() - began < 8
+    assert (result["status"], result["checks"][0]["value"] >= 2, result["polls"] > 1) == ("failed", True, True)
+    assert f"FAIL: job 1 is queued after 2 s and {result['polls']} looks" in result["msg"]
 
 
 def test_slow_is_a_warning(system):
@@ -95,11 +95,11 @@ def test_a_command_that_does_not_enqueue(system):
         ([sys.executable, "-c", "print('nothing to do, token=hunter2hunter2')"], "told no job's id: the answer has nothing that matches"),
         ([sys.executable, "-c", "print('job -rf')"], "'-rf' is no id"),
         ([sys.executable, "-c", "print('job ../../etc')"], "is no id"),
-        ([sys.executable, "-c", "import time; time.sleep(60)"], "was still running after 0.5 s and was stopped"),
+        ([sys.executable, "-c", "import time; time.sleep(60)"], "was still running after 5 s and was stopped"),
     ],
 )
 def test_an_enqueuing_that_tells_nothing(system, command, message):
-    options = {**system.commands("done"), "enqueue": {"command": command}, "job_id": {"regex": r"job (\S+)"}, "ask_timeout": 0.5}
+    options = {**system.commands("done"), "enqueue": {"command": command}, "job_id": {"regex": r"job (\S+)"}, "ask_timeout": 5}
     result = system.test(**options)
     assert (result["status"], message in result["msg"]) == ("crashed", True), result["msg"]
     assert "hunter2" not in str(result)
@@ -171,7 +171,8 @@ def test_by_a_database(system, database):
     poll = {"database": {"engine": "sqlite", "database": database, "query": "SELECT status FROM jobs WHERE id = {job_id}"}}
 
     def work():
-        time.sleep(0.3)
+        while not system.lines:  # until somebody has looked
+            time.sleep(0.01)
         with contextlib.closing(sqlite3.connect(database, timeout=10)) as connection:
             connection.execute("UPDATE jobs SET status = 'done' WHERE id = 1")
             connection.commit()
