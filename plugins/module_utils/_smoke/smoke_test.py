@@ -12,6 +12,7 @@ import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
 from .._common.outcome import Outcome, Status
+from .._common.process import ProgramMissing
 from .._common.progress import Say
 from .._common.runner import Run, in_one_line
 from .._evidence.scrub import Scrubber
@@ -158,6 +159,7 @@ def _try(test: Trial, course: Course, say: Say) -> Outcome:
     except NotGranted as error:
         return _outcome(test, "failed", f"FAIL: nothing was enqueued by {test.enqueue.label}: {line(test.scrub, error.message)}", None)
     except Exception as error:
+        course.enqueued = not isinstance(error, ProgramMissing)
         reason = line(test.scrub, in_one_line(error))
         return _outcome(test, "crashed", f"FAIL: {test.enqueue.label} could not be used to enqueue a job: {reason}", None)
     if test.find_id:

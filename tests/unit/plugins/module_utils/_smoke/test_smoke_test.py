@@ -102,6 +102,7 @@ def test_an_enqueuing_that_tells_nothing(system, command, message):
     options = {**system.commands("done"), "enqueue": {"command": command}, "job_id": {"regex": r"job (\S+)"}, "ask_timeout": 5}
     result = system.test(**options)
     assert (result["status"], message in result["msg"]) == ("crashed", True), result["msg"]
+    assert result["changed"] is ("not installed" not in message)
     assert "hunter2" not in str(result)
 
 
