@@ -51,8 +51,8 @@ options:
         type: str
       fields:
         description:
-          - The document's own names for C(version), C(sha256), C(size), C(url) and C(time), where they differ. Names inside others are joined by
-            dots, as in V(files.0.sha256). An empty text says that the document does not have it.
+          - The document's own names for C(version), C(sha256), C(size), C(url) and C(time), where they differ. Names inside others are
+            joined by dots, as in V(files.0.sha256). An empty text says that the document does not have it.
           - C(version), C(sha256) and C(size) must be there, and what is named here.
         type: dict
         default: {}
@@ -216,8 +216,8 @@ checks:
       description: How long reading took.
       type: float
   sample:
-    - {name: 'latest.json: size', status: failed, value: 424, unit: bytes, warn: null, crit: 425, message: 'says 425, dist/site-1.4.2.zip has 424',
-       duration_ms: 0.0}
+    - {name: 'latest.json: size', status: failed, value: 424, unit: bytes, warn: null, crit: 425,
+       message: 'says 425, dist/site-1.4.2.zip has 424', duration_ms: 0.0}
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._build.options import VERIFY

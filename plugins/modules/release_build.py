@@ -62,7 +62,8 @@ options:
   exclude:
     description:
       - Patterns of names that do not belong into the release, as in M(runbook.ops.release_stage). They win over O(include).
-      - The folders and files of version control (C(.git), C(.hg), C(.svn), C(.bzr), C(CVS), C(.gitignore) and their like) are always left out.
+      - Folders and files of version control (C(.git), C(.hg), C(.svn), C(.bzr), C(CVS), C(.gitignore) and their like) are always left
+        out.
     type: list
     elements: str
     default: []
