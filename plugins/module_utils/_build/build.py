@@ -275,7 +275,8 @@ def _forget(path: str) -> None:
 
 def _said(plan: Plan, manifest: Manifest, changed: bool, allowed: t.Sequence[Secret], run: Run) -> str:
     word = "is built already," if not changed else "would be built," if run.check_mode else "is built,"
-    text = f"{plan.file} {word} {len(manifest.files)} files of version {plan.version}"
+    count = len(manifest.files)
+    text = f"{plan.file} {word} {count} file{'s' * (count != 1)} of version {plan.version}"
     if allowed:
         text += f"; with {len(allowed)} allowed secret{'s' * (len(allowed) > 1)} in {', '.join(dict.fromkeys(one.path for one in allowed))}"
     return text

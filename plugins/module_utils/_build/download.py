@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import typing as t
 
-from .._common.errors import RunbookError
+from .._common.errors import InvalidInput, RunbookError
 from .._http.address import Target
 from .._http.client import Client, CutOff, Exchange, Keep
 from .._http.parse import parse_probes
@@ -17,6 +17,7 @@ from .._http.spec import Probe
 from .._http.transport import NoAnswer
 
 _PLAIN = ("validate_certs", "ca_path", "proxy", "timeout")
+_SOMEWHERE = "https://www.example.com/"
 # What must not go to a host that only a document names.
 _OWN = ("headers", "url_username", "url_password", "bearer_token", "client_cert", "client_key")
 
@@ -62,8 +63,14 @@ class Server:
     def __init__(self, options: t.Mapping[str, t.Any]) -> None:
         self._options = options
 
-    def check(self, url: Target | str) -> Target:
-        """The target of a url; ``InvalidInput`` when it, or an option that counts for it, makes no sense."""
+    def validate(self) -> None:
+        """``InvalidInput`` when an option makes no sense, or names a file that can't be used, before anything is asked."""
+        probe = self.probe(_SOMEWHERE, "GET")
+        if self._options["ca_path"] or self._options["client_cert"]:
+            Client().context(probe.route.tls)
+
+    def target(self, url: str) -> Target:
+        """The target of a url that an option gives; ``InvalidInput`` when it is none."""
         return self.probe(url, "GET").target
 
     def probe(self, url: Target | str, method: str, *, trusted: bool = True, pinned: bool = True) -> Probe:
@@ -71,7 +78,11 @@ class Server:
         names = (*_PLAIN, *(_OWN if trusted else ()), *(("connect_to",) if pinned else ()))
         shared = {name: self._options[name] for name in names}
         address = url.url if isinstance(url, Target) else url
-        return parse_probes({**shared, "probes": [{"url": address, "method": method, "name": method, "follow_redirects": "safe"}]})[0]
+        probe = {"url": address, "method": method, "name": method, "follow_redirects": "safe"}
+        try:
+            return parse_probes({**shared, "probes": [probe]})[0]
+        except InvalidInput as error:
+            raise InvalidInput(error.message.partition(": ")[2]) from None  # without the name of a probe, which nobody gave
 
 
 def fetch(probe: Probe, keep: int) -> Download:

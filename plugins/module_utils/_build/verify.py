@@ -48,15 +48,12 @@ def artifact_verify(options: Options, run: Run) -> dict[str, t.Any]:
     """
     places = parse_places(options["documents"])
     server = Server(options)
-    for place in places:
-        if place.target:
-            server.check(place.target)
-    if options["url"]:
-        server.check(options["url"])
+    server.validate()
+    url = server.target(options["url"]) if options["url"] else None
     max_age = parse_duration(options["max_age"], "max_age") if options["max_age"] is not None else None
     checks: list[Outcome] = []
     statements = [statement for place in places if (statement := _document(place, server, checks))]
-    artifacts = _artifacts(options, statements, server, checks)
+    artifacts = _artifacts(options, url, statements, server, checks)
     for statement in statements:
         checks += _compare(statement, statements[0], artifacts, options["version"], max_age)
     status = overall(check.status for check in checks)
@@ -97,13 +94,15 @@ def _document(place: Place, server: Server, checks: list[Outcome]) -> Statement 
     return statement
 
 
-def _artifacts(options: Options, statements: t.Sequence[Statement], server: Server, checks: list[Outcome]) -> list[Artifact]:
+def _artifacts(
+    options: Options, url: Target | None, statements: t.Sequence[Statement], server: Server, checks: list[Outcome]
+) -> list[Artifact]:
     """The files that are really there: those that options name, else the one that the first document with a url leads to."""
     wanted: list[Target | str] = []
     if options["path"]:
         wanted.append(os.path.abspath(options["path"]))
-    if options["url"]:
-        wanted.append(server.check(options["url"]))
+    if url:
+        wanted.append(url)
     source = None
     if not wanted:
         source = next((one for one in statements if one.values["url"] is not None), None)
@@ -204,10 +203,14 @@ def _compare(
     else:
         expected = version if version is not None else first.values["version"]
         good = str(said) == str(expected)
-        message = f"is {said}" if good else f"is {said}, not {expected}" + ("" if version is not None else f" as {first.place.name} says")
+        message = (
+            f"is {_shown(said)}"
+            if good
+            else f"is {_shown(said)}, not {_shown(expected)}" + ("" if version is not None else f" as {first.place.name} says")
+        )
         yield Outcome(f"{name}: version", "ok" if good else "failed", message, said, crit=expected)
     yield _address(statement, artifacts)
-    yield _age(statement, max_age)
+    yield _age(statement, max_age, needed=max_age is not None and statement is first)
 
 
 def _unsaid(statement: Statement, field: str, why: str = "") -> Outcome:
@@ -219,15 +222,21 @@ def _unsaid(statement: Statement, field: str, why: str = "") -> Outcome:
     return Outcome(name, "failed" if expected else "skipped", f"it says no {field}" + (f" (no {own})" if own not in ("", field) else ""))
 
 
+def _shown(value: t.Any) -> str:
+    """What a document says, in one short line."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _content(statement: Statement, field: str, artifact: Artifact, name: str) -> Outcome:
     """``sha256`` or ``size`` of one artifact."""
     said: t.Any = statement.sha256 if field == "sha256" else statement.size
     there: t.Any = getattr(artifact, field)
     unit = "bytes" if field == "size" else ""
     if said is None:
-        return Outcome(name, "failed", "is no number of bytes", there, unit, crit=str(statement.values[field])[:80])
+        return Outcome(name, "failed", "is no number of bytes", there, unit, crit=_shown(statement.values[field]))
     good = said == there
-    message = f"is {there}" if good else f"says {str(said)[:80]}, {artifact.where} has {there}"
+    message = f"is {there}" if good else f"says {_shown(said)}, {artifact.where} has {there}"
     return Outcome(name, "ok" if good else "failed", message, there, unit, crit=said)
 
 
@@ -240,7 +249,7 @@ def _address(statement: Statement, artifacts: t.Sequence[Artifact]) -> Outcome:
         leads = statement.leads_to()
     except InvalidInput as error:
         return Outcome(name, "failed", error.message)
-    shown = leads.display if isinstance(leads, Target) else leads
+    shown = leads.display if isinstance(leads, Target) else _shown(leads)
     for artifact in artifacts:
         if isinstance(leads, Target) and artifact.target:
             if leads != artifact.target:
@@ -248,17 +257,16 @@ def _address(statement: Statement, artifacts: t.Sequence[Artifact]) -> Outcome:
             continue
         file = posixpath.basename(unquote(leads.path.partition("?")[0]) if isinstance(leads, Target) else leads)
         if file != artifact.file:
-            return Outcome(name, "failed", f"names {file or 'no file'}, not {artifact.file}", shown)
+            return Outcome(name, "failed", f"names {_shown(file) or 'no file'}, not {artifact.file}", shown)
     return Outcome(name, "ok", f"leads to {shown}", shown)
 
 
-def _age(statement: Statement, max_age: float | None) -> Outcome:
+def _age(statement: Statement, max_age: float | None, *, needed: bool) -> Outcome:
     """Was it made recently enough, and not in the future?"""
     name = f"{statement.place.name}: time"
     if statement.values["time"] is None:
         found = _unsaid(statement, "time")
-        found.status = "failed" if max_age is not None and statement.place.fields.get("time", "time") else found.status
-        return found
+        return dataclasses.replace(found, status="failed") if needed else found
     try:
         age = (datetime.datetime.now(datetime.timezone.utc) - statement.moment()).total_seconds()
     except InvalidInput as error:
