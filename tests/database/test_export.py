@@ -198,7 +198,12 @@ WRITING: dict[str, list[t.Any]] = {
     "mariadb": [*SQL_WRITING, "SELECT 1 AS id INTO OUTFILE '/tmp/rb_test_x'", "SET GLOBAL read_only=1"],
     "postgresql": [*SQL_WRITING, "WITH x AS (DELETE FROM places RETURNING id) SELECT id FROM x", "SELECT nextval('numbers') AS id"],
     "sqlite": [*SQL_WRITING, "SELECT 1 AS id; ATTACH '/tmp/rb_test_x' AS y", "PRAGMA user_version=3"],
-    "mongodb": [{"aggregate": "places", "pipeline": [{"$out": "y"}]}, {"delete": "places"}, {"count": "places"}],
+    "mongodb": [
+        {"aggregate": "places", "pipeline": [{"$out": "y"}]},
+        {"aggregate": "places", "pipeline": {}},
+        {"delete": "places"},
+        {"count": "places"},
+    ],
 }
 
 

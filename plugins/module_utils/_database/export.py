@@ -52,7 +52,7 @@ def db_export(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
             run.warn(f"the server can't hold one moment for {what}: rows that change meanwhile may be missing or there twice")
         if run.check_mode:
             return {**result, "rows": count, "msg": f"{count:,} rows would be exported to {dest}", **_diff(run, dest, f"{count} rows")}
-        with private_folder(os.path.dirname(dest), ".runbook-export-") as folder:
+        with _writing(dest), private_folder(os.path.dirname(dest), ".runbook-export-") as folder:
             partial = os.path.join(folder, os.path.basename(dest))
             reader, stored = _write(snapshot, wanted, options, codec, partial, count or 0, run)
             if options["check_count"] and reader.rows != count:
@@ -103,6 +103,17 @@ def _check_dest(dest: str) -> str:
     if os.path.lexists(dest) and not stat.S_ISREG(os.lstat(dest).st_mode):
         raise Refused(f"{dest} is there and is no plain file; give another dest")
     return dest
+
+
+@contextlib.contextmanager
+def _writing(dest: str) -> t.Iterator[None]:
+    """Trouble with the file is told as such, whatever is at work around; a pipe that breaks is a client's."""
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise RunbookError(f"{dest} could not be written and is as it was: {error.strerror or error}") from None
 
 
 def _write(

@@ -38,6 +38,27 @@ class Style:
     escape: bool = True
 
 
+class _Lines:
+    """Takes lines from a writer that ends them with ``END``: it quotes only such line breaks as it ends lines with."""
+
+    END = "\r\n"
+
+    def __init__(self, line_end: str) -> None:
+        self._line_end = line_end
+        self._lines: list[str] = []
+        self.size = 0
+
+    def write(self, line: str) -> None:
+        self._lines.append(line)
+        self.size += len(line)
+
+    def take(self) -> str:
+        """All lines since the last time, ended as they shall be."""
+        lines, self._lines, self.size = self._lines, [], 0
+        end = self._line_end
+        return "".join(lines) if end == self.END else "".join([line[:-2] + end for line in lines])
+
+
 class CsvReader:
     """The file's bytes, read as from a pipe. ``rows`` have been read so far, ``escaped`` cells of them begin with an apostrophe now."""
 
@@ -58,8 +79,8 @@ class CsvReader:
     def _encoded(self) -> t.Iterator[bytes]:
         style, documents = self._style, self._documents
         null, escape, tame, active = style.null, style.escape, self._tame, _ACTIVE
-        buffer = io.StringIO()
-        writer = csv.writer(buffer, delimiter=style.delimiter, lineterminator=style.line_end)
+        lines = _Lines(style.line_end)
+        writer = csv.writer(lines, delimiter=style.delimiter, lineterminator=_Lines.END)
         if style.bom:
             yield BOM
         if style.header:
@@ -76,12 +97,10 @@ class CsvReader:
             else:
                 writer.writerow([null if cell is None else cell for cell in row])
             self.rows += 1
-            if buffer.tell() >= _BLOCK:
-                yield self._bytes(buffer.getvalue(), first)
+            if lines.size >= _BLOCK:
+                yield self._bytes(lines.take(), first)
                 first = self.rows + 1
-                buffer.seek(0)
-                buffer.truncate()
-        yield self._bytes(buffer.getvalue(), first)
+        yield self._bytes(lines.take(), first)
 
     def _tame(self, cell: str) -> str:
         if _NUMBER.fullmatch(cell):

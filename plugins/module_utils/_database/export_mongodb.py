@@ -26,9 +26,9 @@ _MISSING = object()
 @contextlib.contextmanager
 def snapshot(login: Login, wanted: Wanted) -> t.Iterator[MongoDBSnapshot]:
     """As of one moment where the server has snapshots (a replica set since 5.0); else each command sees what is there by then."""
-    command = _command(wanted)
-    collection = command.get("find") or command["aggregate"]
     with connect(login) as mongo, one_line(login.where):
+        command = _command(wanted)
+        collection = command.get("find") or command["aggregate"]
         if collection not in mongo[wanted.database].list_collection_names(filter={"name": collection}):
             raise InvalidInput(f"database {wanted.database} has no collection {collection!r}; check the name")
         moment = snapshot_moment(mongo, wanted.database, [collection])
