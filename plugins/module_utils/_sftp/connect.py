@@ -13,9 +13,9 @@ import threading
 import types
 import typing as t
 
-from .._common.errors import Refused, RunbookError
+from .._common.errors import RunbookError
 from .account import Account, account_from_options
-from .hostkeys import HostKey, Known, kind_of, known_for, preferred_first, verify
+from .hostkeys import HostKey, Known, kind_of, known_for, other_fingerprint, preferred_first, verify
 from .library import ssh_library
 from .login import Means, log_in, means_of
 
@@ -119,24 +119,21 @@ def _log_in(transport: paramiko.Transport, account: Account, means: Means) -> No
 def _verified(account: Account, known: Known, jump: Connection | None, option: str) -> tuple[paramiko.Transport, HostKey]:
     """A transport whose host key is the right one. With a fingerprint nothing says which of the server's keys it is of,
     so another kind is asked for until it is found."""
-    refused: Refused | None = None
-    tried: set[str] = set()
+    shown: list[HostKey] = []
     while True:
         try:
-            transport = _negotiated(account, known, jump, tried)
+            transport = _negotiated(account, known, jump, {key.kind for key in shown})
         except _NoSuchKey as error:
-            raise refused or RunbookError(error.message) from None
-        shown = transport.get_remote_server_key()
-        key = HostKey(kind_of(shown.get_name()), shown.asbytes())
+            raise (other_fingerprint(account, shown, option) if shown else RunbookError(error.message)) from None
         try:
-            verify(account, known, key, option)
-            return transport, key
-        except Refused as error:
+            key = transport.get_remote_server_key()
+            shown.append(HostKey(kind_of(key.get_name()), key.asbytes()))
+            if verify(account, known, shown[-1], option):
+                return transport, shown[-1]
+        except BaseException:
             _close(transport)
-            refused = refused or error
-            tried.add(key.kind)
-            if not account.fingerprint:
-                raise
+            raise
+        _close(transport)
 
 
 class _NoSuchKey(RunbookError):
@@ -167,7 +164,7 @@ def _negotiated(account: Account, known: Known, jump: Connection | None, without
         raise RunbookError(f"{account.address} did not answer as an SSH server within {account.timeout:g} s; check host and port") from None
     if isinstance(error, library.IncompatiblePeer):
         raise _NoSuchKey(f"{account.address} and this end have no common method ({_why(error)}); the server needs an update")
-    if "banner" in str(error):
+    if "Indecipherable" in str(error):
         raise RunbookError(f"{account.address} does not speak SSH; check host and port")
     raise RunbookError(f"{account.address} ended the connection at once ({_why(error)}); it may limit connections, wait and run again")
 

@@ -181,6 +181,7 @@ class _Fields:
 
 
 def _key(kind: str, public: bytes, private: bytes) -> t.Any:
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     outer, inner = _Fields(public), _Fields(private)
@@ -193,7 +194,7 @@ def _key(kind: str, public: bytes, private: bytes) -> t.Any:
         return rsa.RSAPrivateNumbers(p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), iqmp, numbers).private_key()
     if kind == "ssh-ed25519":
         key = ed25519.Ed25519PrivateKey.from_private_bytes(inner.string())
-        if key.public_key().public_bytes_raw() != outer.string():
+        if key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw) != outer.string():
             raise Damaged("its halves do not belong together")
         return key
     curve: ec.EllipticCurve = getattr(ec, _CURVES[outer.string().decode()])()
