@@ -86,6 +86,11 @@ def open_sftp_channel(connection: Connection) -> paramiko.Channel:
     try:
         channel = connection.transport.open_session(window_size=WINDOW, max_packet_size=PACKET, timeout=account.timeout)
     except (library.SSHException, OSError, EOFError) as error:
+        if not connection.alive:
+            raise RunbookError(
+                f"{account} ended the connection after logging in ({_why(error)}); ask the host's owner whether the account is blocked, "
+                "or run again if it worked before"
+            ) from None
         raise RunbookError(f"{account} opens no session ({_why(error)}); it may allow fewer, lower remote.connections") from None
     channel.settimeout(account.timeout)
     try:

@@ -26,7 +26,7 @@ class HostKey:
     """``kind`` is as in known_hosts (``ssh-rsa`` whatever the signature), ``blob`` the public key as it goes over the wire."""
 
     kind: str
-    blob: bytes
+    blob: bytes = dataclasses.field(repr=False)
     where: str = ""
 
     @property
