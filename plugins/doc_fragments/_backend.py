@@ -66,7 +66,8 @@ options:
         type: path
       fingerprint:
         description:
-          - The fingerprint of the host's key, such as V(SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDQU0ykTPGM1RTeBLQ), as C(ssh-keygen -lf) shows it.
+          - The fingerprint of the host's key, such as V(SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDQU0ykTPGM1RTeBLQ), as C(ssh-keygen -lf) shows it,
+            or V(ssh-ed25519 255 uNiVztksCsDhcc0u9e8BrrJXVGDQU0ykTPGM1RTeBLQ=), as WinSCP does.
             Then the key needs not be in O(remote.known_hosts); one that is marked as revoked there is still refused.
         type: str
       jump:

@@ -94,9 +94,10 @@ def _account(given: t.Mapping[str, t.Any], name: str, timeout: float, target: t.
 
 
 def _fingerprint(text: str, name: str) -> str:
-    found = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})=?", text.strip())
+    # As OpenSSH shows it, or as WinSCP does: "ssh-ed25519 255 …=".
+    found = re.fullmatch(r"(?:SHA256:|\S+ \d+ )([A-Za-z0-9+/_-]{43})=?", text.strip())
     if not found:
         raise InvalidInput(
             f"{name}.fingerprint {text!r} is not one; give SHA256: and 43 characters, as 'ssh-keygen -lf' shows it for the host's key"
         )
-    return f"SHA256:{found.group(1)}"
+    return "SHA256:" + found.group(1).translate({ord("-"): "+", ord("_"): "/"})

@@ -131,10 +131,13 @@ def _verified(account: Account, known: Known, jump: Connection | None, option: s
         except _NoSuchKey as error:
             raise (other_fingerprint(account, shown, option) if shown else RunbookError(error.message)) from None
         try:
-            key = transport.get_remote_server_key()
-            shown.append(HostKey(kind_of(key.get_name()), key.asbytes()))
-            if verify(account, known, shown[-1], option):
-                return transport, shown[-1]
+            key = HostKey(kind_of(transport.get_remote_server_key().get_name()), transport.get_remote_server_key().asbytes())
+            if verify(account, known, key, option):
+                return transport, key
+            if key.kind in {one.kind for one in shown}:
+                # It does not show what was asked for; it could go on like that for ever.
+                raise other_fingerprint(account, shown, option)
+            shown.append(key)
         except BaseException:
             _close(transport)
             raise

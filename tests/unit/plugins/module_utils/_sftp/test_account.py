@@ -43,6 +43,10 @@ def test_everything():
     assert (found.jump.private_key, found.jump.passphrase, found.jump.password) == ("/etc/key", "deep", None)
 
 
+def test_a_fingerprint_as_winscp_shows_it():
+    assert account(host="a", user="b", fingerprint="ssh-ed25519 255 " + "_-" * 21 + "A=").fingerprint == "SHA256:" + "/+" * 21 + "A"
+
+
 def test_the_password_is_not_sent_to_the_jump_host():
     jump = account(host="www.example.com", user="shop", password="secret", jump={"host": "gate.example.com"}).jump
     assert jump.password is None

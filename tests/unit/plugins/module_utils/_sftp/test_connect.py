@@ -190,6 +190,11 @@ class TestHostKey:
         assert all(fingerprint in caught.value.message for fingerprint in shown)
         assert "remote.fingerprint is SHA256:AAAA" in caught.value.message
 
+    def test_one_that_never_shows_what_is_asked_for_is_not_asked_for_ever(self, monkeypatch):
+        monkeypatch.setattr("ansible_collections.runbook.ops.plugins.module_utils._sftp.connect.kind_of", lambda name: "always")
+        with ssh_server(Rules("password")) as port:
+            assert "remote.fingerprint is SHA256:AAAA" in complaint(account(port, fingerprint="SHA256:" + "A" * 43))
+
     def test_the_kind_that_is_known_is_asked_for(self, tmp_path):
         known = tmp_path / "known_hosts"
         for key in (ED25519, RSA):
@@ -251,11 +256,11 @@ def test_no_sftp_for_this_account():
     assert "\n" not in caught.value.message
 
 
-def test_a_connection_that_is_gone_opens_no_session():
+def test_a_connection_that_is_gone_is_named_as_that():
     with ssh_server(Rules("password")) as port, connect(account(port)) as connection:
         connection.close()
         assert not connection.alive
-        with pytest.raises(RunbookError, match="opens no session"):
+        with pytest.raises(RunbookError, match="ended the connection after logging in"):
             open_sftp_channel(connection)
 
 
