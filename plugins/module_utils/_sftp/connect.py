@@ -161,9 +161,9 @@ def _negotiated(account: Account, known: Known, jump: Connection | None, without
             raise _NoSuchKey(f"{account.address} has no host key of a kind that is supported")
         transport.start_client(event=done)
         in_time = done.wait(account.timeout)
-        if in_time and transport.is_active() and transport.get_exception() is None:
+        if in_time and transport.is_active() and transport.saved_exception is None:
             return t.cast("paramiko.Transport", transport)
-        error = transport.get_exception()
+        error = transport.saved_exception
     except BaseException:
         _close(transport)
         raise
