@@ -25,12 +25,11 @@ PASSWORD = "s3cret"
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("connect")
-    # The user of the tests has to get at its home.
-    for parent in (folder, *folder.parents[:-2]):
-        parent.chmod(parent.stat().st_mode | 0o055)
-    return folder
+def place():
+    # Not pytest's folder: the user of the tests has to get at its home, and a chroot must be root's alone up to the top.
+    with tempfile.TemporaryDirectory(prefix="runbook-connect-", dir="/srv") as folder:
+        os.chmod(folder, 0o755)
+        yield pathlib.Path(folder)
 
 
 @pytest.fixture(scope="module")
@@ -332,10 +331,9 @@ class TestRefusals:
             assert "no common method" in says(server, ("rsa",), password=PASSWORD)
 
     def test_a_chroot_with_forced_sftp_is_what_hosts_without_a_shell_are(self, place, reach, user):
-        # Everything above it must be root's alone to write, which /tmp is not.
-        with tempfile.TemporaryDirectory(dir="/srv") as root, OwnSshd(place / "chrooted", *chroot(user, root)) as server:
-            os.chmod(root, 0o755)
-            os.mkdir(f"{root}/site")
+        root = place / "root"
+        (root / "site").mkdir(parents=True)
+        with OwnSshd(place / "chrooted", *chroot(user, root)) as server:
             assert reach(server, ("rsa",), password=PASSWORD) == ["site"]
 
     def test_a_chroot_that_the_server_does_not_trust(self, place, says, user):
