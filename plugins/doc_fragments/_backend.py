@@ -116,7 +116,7 @@ options:
         default: 2
       bandwidth_limit:
         description:
-          - How much to send at most, in kilobytes (of 1024 bytes) per second over all connections. By default as much as goes.
+          - How much to send at most, in kilobytes (of 1000 bytes) per second over all connections. By default as much as goes.
         type: int
       timeout:
         description:
