@@ -211,8 +211,10 @@ class InStore:
             with self._store.mutex():
                 self._store.settle()
 
-    def make(self, owner: Owner) -> None:
-        self.log.append(f"make folder {self.base} (mode 0755)")
+    def make(self, owner: Owner, dry: bool) -> None:
+        self._note(f"make folder {self.base} (mode 0755)")
+        if dry:
+            return
         self._store.make_folder("", 0o755)
         found = self._store.stat("")
         if found is not None and found.mode != 0o755:  # an umask has taken the web server's right to enter
