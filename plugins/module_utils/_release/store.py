@@ -38,16 +38,11 @@ class Stat:
 
 
 class Store(t.Protocol):
-    """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``.
-
-    ``links`` is false where names can't be symbolic links: there ``current`` is the live release's own folder.
-    """
+    """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``."""
 
     base: str
+    links: bool  # False: names can't be symbolic links
 
-    @property
-    def links(self) -> bool: ...
-    def absolute(self, name: str) -> str: ...
     def check_base(self) -> bool: ...
     def stat(self, name: str) -> Stat | None: ...
     def names(self, folder: str) -> list[str]: ...
@@ -64,7 +59,7 @@ class Store(t.Protocol):
     def remove_tree(self, name: str) -> None: ...
     def mutex(self) -> t.ContextManager[None]: ...
     def settle(self) -> str:
-        """Put right what a killed run left of a rename that is not atomic here. Says what was done, if anything was."""
+        """Put right what a killed run left of a replacement that needed two renames. A sentence about it, empty when there was none."""
 
 
 def _kind(mode: int) -> str:
