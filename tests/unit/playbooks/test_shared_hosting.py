@@ -5,13 +5,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import http.server
 import ipaddress
 import json
 import os
 import pathlib
 import re
+import ssl
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 from ansible_collections.runbook.ops import plugins
@@ -72,11 +78,87 @@ def test_jobs_and_tasks_have_times(values):
     assert {task["arguments"]["logon_type"] for task in found} == {"password"}
 
 
-def test_probes_are_understood(tmp_path):
+class Site(http.server.BaseHTTPRequestHandler):
+    """The site's public side, as its runbook describes it: caching, ranges, signatures, a gate."""
+
+    LATEST = json.dumps({"version": "1.4.2", "sha256": "0" * 64, "size": 4096}).encode()
+    WORKER = bytes(range(256)) * 16
+    MODIFIED = "Sat, 21 Nov 2026 10:15:00 GMT"
+
+    def do_GET(self):
+        if self.path == "/":
+            self.answer(200, b"<h1>Welcome</h1>")
+        elif self.path == "/api/latest.php":
+            asked = self.headers.get("If-None-Match") == '"v142"' or self.headers.get("If-Modified-Since") == self.MODIFIED
+            told = {"ETag": '"v142"', "Last-Modified": self.MODIFIED, "Cache-Control": "public, max-age=60"}
+            self.answer(304 if asked else 200, b"" if asked else self.LATEST, **told)
+        elif self.path == "/api/download_worker.php" and self.headers.get("Range"):
+            first, last = (int(number) for number in self.headers["Range"].removeprefix("bytes=").split("-"))
+            self.answer(206, self.WORKER[first : last + 1], **{"Content-Range": f"bytes {first}-{last}/{len(self.WORKER)}"})
+        elif self.path == "/api/download_worker.php":
+            self.answer(200, self.WORKER, **{"Accept-Ranges": "bytes"})
+        elif self.path == "/api/pull_job.php":
+            self.answer(204 if self.signed(b"") else 401)
+        else:
+            self.answer(403)
+
+    do_HEAD = do_GET
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if self.path == "/api/heartbeat.php" and self.signed(body):
+            self.answer(200, b'{"ok": true}')
+        else:
+            self.answer(401)
+
+    def signed(self, body):
+        words = [self.command, self.path, hashlib.sha256(body).hexdigest(), self.headers.get("X-Auth-TS", "")]
+        expected = hmac.new(VAULT["vault_internal_secret"].encode(), "|".join(words).encode(), "sha256").hexdigest()
+        return hmac.compare_digest(expected, self.headers.get("X-Auth-Sign", "")) and abs(time.time() - int(words[3])) < 300
+
+    def answer(self, status, body=b"", **headers):
+        self.send_response(status)
+        if status not in (204, 304):
+            headers["Content-Length"] = str(len(body))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(b"" if self.command == "HEAD" else body)
+
+    def date_time_string(self, timestamp=None):
+        return super().date_time_string(time.time() + self.server.ahead)
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.fixture
+def served(tmp_path):
+    cert = [tmp_path / "key.pem", tmp_path / "cert.pem"]
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "90", "-subj", "/CN=www.example.com"]
+    subprocess.run([*words, "-keyout", cert[0], "-out", cert[1]], check=True, capture_output=True)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    server.ahead = 0
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert[1], cert[0])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def test_the_probes_are_met_by_such_a_site(tmp_path, served):
     if "clock_skew" not in (COLLECTION / "plugins" / "modules" / "http_probe.py").read_text():
         pytest.skip("http_probe does not compare clocks")
-    code, said = play(tmp_path, COLLECTION / "playbooks" / "verify.yml", "-l", "prod", "--check")
+    here = {"verify_connect_to": f"127.0.0.1:{served.server_port}", "verify_validate_certs": False, "verify_retries": 0}
+    words = [COLLECTION / "playbooks" / "verify.yml", "-l", "prod", "-e", json.dumps(here)]
+    code, said = play(tmp_path, *words)
     assert code == 0, said
+    served.ahead = 400
+    code, said = play(tmp_path, *words)
+    assert code == 2 and "heartbeat" in said and "clock" in said, said
+    assert VAULT["vault_internal_secret"] not in said
 
 
 @pytest.mark.parametrize("path", sorted(path for path in INVENTORY.rglob("*") if path.is_file()), ids=lambda path: path.name)
