@@ -47,8 +47,9 @@ class Fault:
     """Something that goes wrong with a function (``Module::function``, with ``:op`` for ``fileop``; ``*`` for any), or before it.
 
     ``kind``: ``error`` (status 0 with the text ``value``), ``http`` (status ``value``, Retry-After ``retry_after``), ``lie`` (success,
-    nothing done), ``truncate`` (success, half done), ``cut_before`` and ``cut_after`` (the connection ends before or after the act),
-    ``cut_upload`` (it ends after ``value`` bytes of the body), ``slow`` (``value`` seconds), ``redirect`` (to the address ``value``).
+    nothing done), ``truncate`` (success, half done), ``refuse`` (success, but the one file of an upload was not stored), ``cut_before``
+    and ``cut_after`` (the connection ends before or after the act), ``cut_upload`` (it ends after ``value`` bytes of the body), ``slow``
+    (``value`` seconds), ``redirect`` (to the address ``value``).
     ``skip``: calls that go well first. ``times``: how often, 0 for always.
     """
 
@@ -264,7 +265,7 @@ class Double:
         fault = self.fault(name, "error")
         if fault:
             raise Failed(fault.value)
-        fault = self.fault(name, "lie", "truncate")
+        fault = self.fault(name, "lie", "truncate", "refuse")
         return fault.kind if fault else "do"
 
     def end(self, name: str) -> None:
@@ -338,12 +339,14 @@ class Double:
             return _answer({"file": os.path.basename(path), "fullpath": path, "exists": 0})
         return _answer(self.item(path))
 
-    def uapi_fileman_get_file_content(self, params: dict[str, str], _act: str) -> dict[str, t.Any]:
+    def uapi_fileman_get_file_content(self, params: dict[str, str], act: str) -> dict[str, t.Any]:
         """UAPI/manage-files/fileman-get_file_content: ISO-8859-1 as from_charset gives every byte as a character."""
         path = os.path.join(self.path(params.get("dir", ".")), params["file"])
         if not os.path.isfile(path):
             raise Failed(f"The system failed to open “{path}”: No such file or directory")
         data = pathlib.Path(path).read_bytes()
+        if act == "truncate":
+            data = data[: len(data) // 2]
         if self.content == "text" and b"\0" in data:
             raise Failed("The file is not a text file.")
         exact = self.content != "utf8" and params.get("from_charset") == "ISO-8859-1"
@@ -372,6 +375,8 @@ class Double:
                 reason = "The upload would exceed your disk quota."
             elif any(letter in name for letter in "`;/") or name in (".", ".."):
                 reason = "The file name is not valid."
+            elif act == "refuse":
+                reason = "The file is infected."
             if not reason and act != "lie":
                 os.makedirs(folder, exist_ok=True)
                 with tempfile.NamedTemporaryFile(dir=folder, delete=False) as out, open(stored, "rb") as source:
@@ -391,7 +396,7 @@ class Double:
             )
         failed = sum(1 for each in uploads if not each["status"])
         data = {"uploads": uploads, "succeeded": len(uploads) - failed, "failed": failed, "warned": 0}
-        if failed == len(uploads):
+        if failed == len(uploads) and act != "refuse":
             return {**_answer(data), "status": 0, "errors": ["Failed to upload any of the requested files with various failures."]}
         return _answer(data)
 

@@ -112,18 +112,23 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
         r"|(function|module|api) .{0,60}disabled|disabled (by|on this server)|\brole\b.{0,60}(disabled|not enabled)"
         r"|demo (mode|account)|not allowed to (use|call|run)|restricted by",
     ),
-    ("quota", r"quota|no space left|disk (is )?full|not enough (disk )?space|EDQUOT|ENOSPC|must_leave_bytes"),
     ("missing", r"no such file|does not exist|doesn.t exist|\bENOENT\b|could not be found|cannot find"),
     ("exists", r"already exists|file exists|\bEEXIST\b|not empty|\bENOTEMPTY\b"),
     ("denied", r"permission denied|access denied|not permitted|\bEACCES\b|\bEPERM\b|read-only"),
+    ("quota", r"quota|no space left|disk (is )?full|not enough (disk )?space|EDQUOT|ENOSPC|must_leave_bytes"),
 )
+
+
+# Names in a text say nothing about what happened, whatever words they are made of.
+_NAMES = re.compile(r"“[^”]*”|\"[^\"]*\"|\u2018[^\u2019]*\u2019|\S*/\S*")
 
 
 def kind_of(errors: t.Sequence[str]) -> Kind:
     """What the texts of an answer mean."""
     text = "; ".join(errors)
+    plain = _NAMES.sub(" ", text)
     for kind, pattern in _KINDS:
-        if re.search(pattern, text, re.IGNORECASE):
+        if re.search(pattern, plain, re.IGNORECASE):
             # Without a path it is the call itself that is not allowed, and no file.
             return "token" if kind == "denied" and "/" not in text else kind
     return "other"

@@ -58,6 +58,8 @@ class Api:
         self.account, self._say, self.sleep = account, say, sleep
         self.calls = 0
         self.accepted = False  # whether the server has accepted the token once
+        if not account.validate_certs:  # it was asked for: a warning with every call would only hide others
+            requests.packages.urllib3.disable_warnings(requests.packages.urllib3.exceptions.InsecureRequestWarning)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "runbook.ops"
         # Some hosts put a filter before cPanel that refuses what does not look like a browser's request.

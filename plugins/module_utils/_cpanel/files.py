@@ -109,9 +109,8 @@ class Files:
             raise RunbookError(f"cPanel does not say where the home folder of {self.api.account.where} is; deploy with backend: sftp")
         return usable
 
-    @property
-    def major(self) -> int:
-        """The version, 136 for 11.136.0.5; 0 when the host does not tell."""
+    def learn_version(self) -> int:
+        """The version, 136 for 11.136.0.5; 0 when the host does not tell. Asked for once."""
         if self._major is None:
             self._major = 0
             for module, function, params in (
@@ -124,7 +123,7 @@ class Files:
 
     @property
     def new(self) -> bool:
-        return self.major >= NEW
+        return self.learn_version() >= NEW
 
     def forget_new(self) -> None:
         """The version says so, but the host does not let these functions be called."""

@@ -58,7 +58,7 @@ class Mover:
             raise FileExistsError(errno.EEXIST, "that name is taken on the server", new)
         for last in (False, False, True):
             trouble = self.attempt(old, new)
-            after = self._became([old, new], trouble, lambda kinds: kinds[old] is None and kinds[new] is not None)
+            after = self.became([old, new], trouble, lambda kinds: kinds[old] is None and kinds[new] is not None)
             if after[old] is None and after[new] is not None:
                 return
             if trouble is None:
@@ -79,14 +79,15 @@ class Mover:
                 raise OSError(
                     errno.ENOENT if wanted else errno.EEXIST, f"the name is {'missing' if wanted else 'taken'} on the server", path
                 )
+        self.files.learn_version()  # not while the name is missing
         calls, began = self.files.api.calls, time.monotonic()
         trouble = self._both(current, aside, new)
         ended, calls = time.monotonic(), self.files.api.calls - calls
-        after = self._became(names, trouble, lambda kinds: _done(kinds, names))
+        after = self.became(names, trouble, lambda kinds: _done(kinds, names))
         if _half(after, names) and (trouble is None or trouble.kind == "unknown"):
             trouble = self.attempt(new, current)  # the first step was taken, and nothing speaks against the second
             ended, calls = time.monotonic(), calls + 1
-            after = self._became(names, trouble, lambda kinds: _done(kinds, names))
+            after = self.became(names, trouble, lambda kinds: _done(kinds, names))
         if _done(after, names):
             return Exchange(False, round((ended - began) * 1000), calls)
         if _half(after, names):
@@ -151,7 +152,7 @@ class Mover:
         trouble_or_none = self.attempt(current, aside)
         return trouble_or_none or self.attempt(new, current)
 
-    def _became(self, names: t.Sequence[str], trouble: ApiError | None, done: t.Callable[[Kinds], bool]) -> Kinds:
+    def became(self, names: t.Sequence[str], trouble: ApiError | None, done: t.Callable[[Kinds], bool]) -> Kinds:
         """What the names are after a step. After a lost answer the server may still be at it: two looks a second apart must agree."""
         seen = self.kinds(names)
         if trouble is None or trouble.kind != "unknown":
@@ -166,7 +167,7 @@ class Mover:
         trouble: ApiError | None = None
         for _attempt in range(3):
             trouble = self.attempt(aside, current)
-            after = self._became([aside, current], trouble, lambda kinds: kinds[current] is not None)
+            after = self.became([aside, current], trouble, lambda kinds: kinds[current] is not None)
             if after[current] is not None:
                 return
         raise RunbookError(

@@ -11,7 +11,6 @@ which a second one can't put there: so nobody pushes aside a mutex that was take
 
 from __future__ import annotations
 
-import contextlib
 import io
 import secrets
 import threading
@@ -24,6 +23,7 @@ from .files import Files, Item
 from .moves import Mover
 
 Seen = t.FrozenSet[t.Tuple[str, Item]]
+_CLAIMS = ("next", "claim-")
 _FATAL = ("token", "restricted", "quota")
 
 
@@ -113,27 +113,30 @@ class Mutex:
 
     def _take_over(self, stale: t.Mapping[str, Item]) -> None:
         """Push aside what has not changed, if it is still that and nobody else is at it."""
-        claim, mine = f"{self._name}/next", f"{self._state}/claim-{self._token}"
+        claim, mine = f"{self._name}/next", f"{self._name}/claim-{self._token}"
         if "next" in stale:  # of a waiter that died while he took over
             self._away(claim)
         self._files.make_folder(mine, 0o700)
-        self._files.put(f"{mine}/claim-{self._token}", io.BytesIO(b"1"), 1, 0o600)
+        self._files.put(f"{mine}/by-{self._token}", io.BytesIO(b"1"), 1, 0o600)
+        # Within one folder: a rename to another one may move into what is there.
         self._mover.attempt(mine, claim)
         inside, claimed = self._files.lists([self._name, claim])
-        unchanged = {key: value for key, value in (inside or {}).items() if key != "next"}
-        if set(claimed or {}) == {f"claim-{self._token}"}:
-            if unchanged == {key: value for key, value in stale.items() if key != "next"}:
-                self._away(self._name)
+        if f"by-{self._token}" not in (claimed or {}):
+            self._away(mine)
+        elif _holder(inside or {}) == _holder(stale):
+            if self._away(self._name):
                 self.notes.append(f"a run that had not moved for {self._stale_after:.0f} s was holding the site; it was pushed aside")
-                return
+        else:
             self._away(claim)
-        with contextlib.suppress(RunbookError, OSError):
-            self._destroy(mine)
 
-    def _away(self, path: str) -> None:
+    def _away(self, path: str) -> bool:
+        """Remove what others may be after too: whoever renames it has it. Whether that was this one."""
         target = f"{self._state}/trash/mutex-{secrets.token_hex(6)}"
-        self._mover.move(path, target)
+        trouble = self._mover.attempt(path, target)
+        if self._mover.became([target], trouble, lambda kinds: kinds[target] is not None)[target] is None:
+            return False
         self._destroy(target)
+        return True
 
     # -- keeping it --------------------------------------------------------------------------------------------
 
@@ -153,3 +156,8 @@ class Mutex:
             except (RunbookError, OSError):
                 continue  # ``check`` sees how long it has been so
         files.api.close()
+
+
+def _holder(inside: t.Mapping[str, Item]) -> dict[str, Item]:
+    """What is the holder's own in a mutex, and not of those who wait for it."""
+    return {name: what for name, what in inside.items() if not name.startswith(_CLAIMS)}

@@ -240,13 +240,8 @@ class CpanelStore:
             self.make_folder(name.rpartition("/")[0], 0o700 if name.startswith(STATE) else 0o755)
         self.write(INTENT, json.dumps({"current": current, "aside": aside, "new": new}).encode())
         self._check()
-        try:
-            done = self._mover.exchange(self._rel(current), self._rel(aside), self._rel(new))
-        except (RunbookError, OSError):
-            with contextlib.suppress(RunbookError, OSError):  # the first trouble is what counts, and settle tells what is left of it
-                if self._mover.kinds([self._rel(current)])[self._rel(current)] is not None:
-                    self.remove(INTENT)
-            raise
+        # After a failure it stays written down: a step whose answer was lost may still be taken.
+        done = self._mover.exchange(self._rel(current), self._rel(aside), self._rel(new))
         self.remove(INTENT)
         return done
 
