@@ -39,6 +39,8 @@ UAPI = "https://api.docs.cpanel.net/specifications/cpanel.openapi"
 API2 = "https://api.docs.cpanel.net/cpanel-api-2"
 # From which version on there is a function (x-cpanel-available-version in the specification).
 SINCE = {"copy_file": 136, "move_file": 136, "rename_file": 136, "delete_file": 136, "trash_file": 136, "restore_from_trash": 136}
+# What unpacks archives there takes them as they are; older versions of Python have no other way and no such argument.
+_TRUSTED: dict[str, t.Any] = {"filter": "fully_trusted"} if hasattr(tarfile, "fully_trusted_filter") else {}
 LOGIN = b"<!DOCTYPE html><html><head><title>cPanel Login</title></head><body></body></html>"
 
 
@@ -511,7 +513,7 @@ class Double:
                         return
                     if self.quota_mb and index % 20 == 0:
                         self.room(member.size, os.path.join(dest, member.name))
-                    archive.extract(member, dest, filter="fully_trusted", numeric_owner=True)
+                    archive.extract(member, dest, numeric_owner=True, **_TRUSTED)
                     if self.umask != 0o022 and not member.issym():
                         os.chmod(os.path.join(dest, member.name), member.mode & ~self.umask)
         except (tarfile.TarError, EOFError) as error:

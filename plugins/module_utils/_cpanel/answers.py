@@ -126,7 +126,7 @@ _NAMES = re.compile(r"“[^”]*”|\"[^\"]*\"|\u2018[^\u2019]*\u2019|\S*/\S*")
 def kind_of(errors: t.Sequence[str]) -> Kind:
     """What the texts of an answer mean."""
     text = "; ".join(errors)
-    plain = _NAMES.sub(" ", text)
+    plain = " ".join(_NAMES.sub(" ", text).split())
     for kind, pattern in _KINDS:
         if re.search(pattern, plain, re.IGNORECASE):
             # Without a path it is the call itself that is not allowed, and no file.

@@ -27,6 +27,7 @@ from .upload import Upload
 
 try:
     import requests
+    import urllib3
 except ImportError:  # said when somebody needs it
     HAS_REQUESTS = False
 else:
@@ -59,7 +60,7 @@ class Api:
         self.calls = 0
         self.accepted = False  # whether the server has accepted the token once
         if not account.validate_certs:  # it was asked for: a warning with every call would only hide others
-            requests.packages.urllib3.disable_warnings(requests.packages.urllib3.exceptions.InsecureRequestWarning)
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "runbook.ops"
         # Some hosts put a filter before cPanel that refuses what does not look like a browser's request.
