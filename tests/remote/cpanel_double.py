@@ -51,7 +51,7 @@ class Fault:
     ``kind``: ``error`` (status 0 with the text ``value``), ``http`` (status ``value``, Retry-After ``retry_after``), ``lie`` (success,
     nothing done), ``truncate`` (success, half done), ``refuse`` (success, but the one file of an upload was not stored), ``cut_before``
     and ``cut_after`` (the connection ends before or after the act), ``cut_upload`` (it ends after ``value`` bytes of the body), ``slow``
-    (``value`` seconds), ``redirect`` (to the address ``value``).
+    (``value`` seconds), ``redirect`` (to the address ``value``), ``detach`` (the connection ends, the act follows after ``value`` seconds).
     ``skip``: calls that go well first. ``times``: how often, 0 for always.
     """
 
@@ -237,7 +237,7 @@ class Double:
     def api2(self, params: dict[str, str]) -> dict[str, t.Any]:
         """One API 2 call; https://api.docs.cpanel.net/cpanel-api-2"""
         module, function = params.get("cpanel_jsonapi_module", ""), params.get("cpanel_jsonapi_func", "")
-        name = f"{module}::{function}" + (f":{params.get('op')}" if function == "fileop" else "")
+        name = _function(params)
         self.calls.append(name)
         try:
             handler = getattr(self, f"api2_{module}_{function}".lower(), None)
@@ -527,6 +527,12 @@ def _delete(path: str) -> None:
         os.unlink(path)
 
 
+def _function(params: t.Mapping[str, str]) -> str:
+    """The name of an API 2 call, as faults and counts have it."""
+    function = params.get("cpanel_jsonapi_func", "")
+    return f"{params.get('cpanel_jsonapi_module', '')}::{function}" + (f":{params.get('op')}" if function == "fileop" else "")
+
+
 def _index(pair: tuple[str, str]) -> int:
     _name, _dash, number = pair[0].partition("-")
     return int(number) if number.isdigit() else 0
@@ -572,7 +578,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         with tempfile.TemporaryDirectory() as folder:
             params, files = self._body(where.query, folder, name)
             double.authorizations.append(self.headers.get("Authorization", ""))
-            fault = double.fault(name, "http", "redirect")
+            function = _function(params) if name == "API2" else name
+            fault = double.fault(function, "http", "redirect", "detach")
+            if fault and fault.kind == "detach":
+                later = (lambda: double.api2(params)) if name == "API2" else (lambda: double.uapi(parts[1], parts[2], params, []))
+                threading.Timer(fault.value, later).start()
+                raise Cut
             if fault and fault.kind == "redirect":
                 self._send(302, b"", {"Location": fault.value})
             elif fault:

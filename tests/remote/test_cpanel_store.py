@@ -400,6 +400,21 @@ def test_an_answer_that_is_lost_does_not_unpack_twice(make: Make, version: int, 
     assert on_disk(double, "releases/2").root == source[1].root
 
 
+def test_slow_unpacking_is_waited_for(make: Make, source: tuple[str, Manifest]) -> None:
+    double, store = make()
+    double.fail("Fileman::fileop:extract", "detach", 0.05)
+    store.put_tree(*source, "releases/1", {})
+    assert double.count("Fileman::fileop:extract") == 1, "the server was still at it when its connection was gone"
+
+
+def test_a_folder_that_can_not_be_listed_is_not_empty(make: Make) -> None:
+    double, store = make()
+    live(double)
+    double.fail("Fileman::list_files", "error", "/home/site/x: Permission denied", skip=2, times=2)
+    with pytest.raises(RunbookError, match="Permission denied"):
+        store.stamp("")
+
+
 def test_what_a_killed_run_unpacked_is_taken_as_it_is(make: Make, source: tuple[str, Manifest]) -> None:
     double, store = make()
     store.put_tree(*source, "releases/1", {})
@@ -464,6 +479,14 @@ def test_a_lost_answer_is_looked_after(make: Make, version: int, kind: str, skip
     else:
         swap(store)
         assert served(double) == "new" and (site(double) / "releases/1/index.php").read_text() == "old"
+
+
+def test_a_slow_swap_is_waited_for(make: Make, version: int) -> None:
+    double, _store = make(version)
+    live(double)
+    double.fail("Batch::strict" if version == 136 else MOVE[version], "detach", 0.3, skip=1 if version == 136 else 0)
+    swap(open_store(double, patience=5.0))
+    assert served(double) == "new"
 
 
 def test_a_step_that_is_only_said_to_be_taken(make: Make, version: int) -> None:
@@ -630,6 +653,26 @@ def test_a_waiter_that_slept_does_not_push_aside_a_new_holder(make: Make, versio
     assert f"owner-{second._token}" in os.listdir(site(double) / ".runbook/mutex") and waiter.notes == []
     assert sorted(os.listdir(site(double) / ".runbook/mutex")) == [f"owner-{second._token}"], "and leaves no claim behind"
     second.release()
+
+
+def test_somebody_elses_claim_is_respected(make: Make, version: int) -> None:
+    double, store = make(version)
+    holder = dead(double)
+    waiter = dead_waiter(store)
+    stale = waiter._files.names(waiter._name)
+    (site(double) / ".runbook/mutex/next").mkdir()
+    (site(double) / ".runbook/mutex/next/by-other").write_text("")
+    waiter._take_over(stale)
+    assert waiter.notes == [] and sorted(os.listdir(site(double) / ".runbook/mutex")) == ["next", f"owner-{holder._token}"]
+    waiter._take_over(waiter._files.names(waiter._name))
+    assert "was pushed aside" in waiter.notes[0], "a claim that has not moved either is removed"
+
+
+def test_a_lying_mutex_is_not_believed(make: Make, version: int) -> None:
+    double, store = make(version)
+    double.fail({136: "Fileman::rename_file", 110: "Fileman::fileop:rename"}[version], "lie", times=2)
+    with store.mutex():
+        assert (site(double) / ".runbook/mutex").is_dir()
 
 
 def dead_waiter(store: CpanelStore) -> Mutex:

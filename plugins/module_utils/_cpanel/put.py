@@ -22,6 +22,7 @@ READ_LARGEST = 4 * 1024 * 1024  # bytes: how large a file is asked back for, nob
 READ_MOST = 128 * 1024 * 1024  # bytes that are read back for one release, the smallest files first
 UNREADABLE = 20  # files that may come back changed before the API counts as unable to give files back
 BLOCK = 4096
+STILL = 5  # looks two seconds apart that must agree before nobody is unpacking any more
 
 
 def check_room(files: Files, archive_size: int, manifest: Manifest) -> str:
@@ -220,13 +221,12 @@ class Sender:
 
     def _still(self, folder: str, manifest: Manifest, trouble: ApiError | None) -> dict[str, Item]:
         """What is there, once it is all or no longer becoming more: without an answer the server may still be unpacking."""
-        found = self._files.tree(folder) or {}
+        found, same = self._files.tree(folder) or {}, 0
         until = time.monotonic() + LONG
-        while trouble and trouble.kind == "unknown" and compare(found, manifest) and time.monotonic() < until:
+        while trouble and trouble.kind == "unknown" and compare(found, manifest) and same < STILL and time.monotonic() < until:
             self._files.api.sleep(2.0)
             before, found = found, self._files.tree(folder) or {}
-            if found == before:
-                break
+            same = same + 1 if found == before else 0
         return found
 
     # -- permissions -------------------------------------------------------------------------------------------

@@ -72,6 +72,7 @@ def test_api2_tells_of_each_file(found: dict[str, t.Any], ok: bool, errors: list
         ("The system failed to open “/home/site/x”: Permission denied", "denied"),
         ("/home/site/x: Permission denied", "denied"),
         ("The directory “/home/site/quota/disabled” does not exist.", "missing"),
+        ("The path “/home/site/this feature is disabled” does not exist.", "missing"),
         ("/home/site/already exists/x: No such file or directory", "missing"),
         ("The destination “/home/site/x” already exists.", "exists"),
         ("/home/site/x: Directory not empty", "exists"),
