@@ -83,7 +83,8 @@ class Mover:
         calls, began = self.files.api.calls, time.monotonic()
         trouble = self._both(current, aside, new)
         ended, calls = time.monotonic(), self.files.api.calls - calls
-        after = self.became(names, trouble, lambda kinds: _done(kinds, names))
+        # No waiting while the name is missing: whoever takes the second step first, the other finds nothing to rename.
+        after = self.became(names, trouble, lambda kinds: _done(kinds, names) or _half(kinds, names))
         if _half(after, names) and (trouble is None or trouble.kind == "unknown"):
             trouble = self.attempt(new, current)  # the first step was taken, and nothing speaks against the second
             ended, calls = time.monotonic(), calls + 1
@@ -149,8 +150,12 @@ class Mover:
                 if trouble.kind not in _NOT_OURS or self.kinds([aside])[aside] is not None:
                     return trouble
             self._strict = False
-        trouble_or_none = self.attempt(current, aside)
-        return trouble_or_none or self.attempt(new, current)
+        first = self.attempt(current, aside)
+        if first:
+            seen = self.became([current, aside], first, lambda kinds: kinds[current] is None and kinds[aside] is not None)
+            if seen[current] is not None or seen[aside] is None:
+                return first
+        return self.attempt(new, current)
 
     def became(self, names: t.Sequence[str], trouble: ApiError | None, done: t.Callable[[Kinds], bool]) -> Kinds:
         """What the names are after a step. After a lost answer the server may still be at it: two looks a second apart must agree."""
