@@ -31,7 +31,7 @@ PORT, LONELY = 27391, 27392
 @contextlib.contextmanager
 def mongod(port, *words):
     with tempfile.TemporaryDirectory(prefix="rb_test_") as folder:
-        command = ["mongod", "--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.25", *words]
+        command = ["mongod", "--dbpath", folder, "--port", str(port), "--bind_ip", "127.0.0.1", "--wiredTigerCacheSizeGB", "0.5", *words]
         with open(os.path.join(folder, "log"), "wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log)
         try:
@@ -386,6 +386,40 @@ def test_log_ins(engine, mongo, monkeypatch):
     monkeypatch.setattr(mongodb_client, "HAVE_PYMONGO", False)
     with pytest.raises(RunbookError, match="install the package python3-pymongo"):
         engine.server()
+
+
+def test_a_server_that_is_out_of_room_for_a_moment_is_asked_again():
+    with mongod(LONELY, "--setParameter", "enableTestCommands=1"), pymongo.MongoClient("127.0.0.1", LONELY) as mongo:
+        documents = [mongodb_client.raw(bson.encode({"_id": number})) for number in range(100)]
+        refusal = {"failCommands": ["insert"], "errorCode": 388}
+        mongo.admin.command({"configureFailPoint": "failCommand", "mode": {"times": 2}, "data": refusal})
+        mongodb_client.insert(mongo[LIVE].a, documents)
+        assert mongo[LIVE].a.count_documents({}) == 100
+        mongo.admin.command({"configureFailPoint": "failCommand", "mode": "alwaysOn", "data": refusal})
+        with pytest.raises(pymongo.errors.OperationFailure):
+            mongodb_client.insert(mongo[LIVE].b, documents, patience=0.3)
+
+
+class Filling:
+    """A collection whose server takes two documents and is out of room for the rest, twice."""
+
+    def __init__(self):
+        self.taken, self.offers = [], []
+
+    def insert_many(self, documents, bypass_document_validation):
+        self.offers.append(list(documents))
+        room = documents[: 2 if len(self.offers) < 3 else len(documents)]
+        self.taken += room
+        if len(room) < len(documents):
+            refused = {"index": len(room), "code": 388, "errmsg": "will not fit in the storage engine cache"}
+            raise pymongo.errors.BulkWriteError({"writeErrors": [refused], "nInserted": len(room)})
+
+
+def test_what_a_full_server_took_is_not_offered_again():
+    target = Filling()
+    mongodb_client.insert(target, [1, 2, 3, 4, 5, 6])
+    assert target.taken == [1, 2, 3, 4, 5, 6]
+    assert target.offers == [[1, 2, 3, 4, 5, 6], [3, 4, 5, 6], [5, 6]]
 
 
 def test_names_and_questions(engine, mongo):

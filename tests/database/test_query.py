@@ -390,7 +390,7 @@ def test_slow_queries(subject: Subject) -> None:
     servers.until(lambda: subject.one(**slow)["status"] == "ok")
     if subject.engine == "mongodb":
         run = threading.Thread(
-            target=lambda: servers.mongo(subject.pair.primary)[DATABASE].jobs.count_documents({"$where": "sleep(500) || true"})
+            target=lambda: list(servers.mongo(subject.pair.primary)[DATABASE].jobs.find({"$where": "sleep(500) || true"}))
         )
         run.start()
         item = servers.until(lambda: (found := subject.one(**slow))["status"] == "failed" and found, 10)

@@ -196,10 +196,10 @@ class MongoDB:
             waiting.append(client.raw(document))
             size += len(document)
             if size >= _BATCH_BYTES:
-                target.insert_many(waiting, bypass_document_validation=True)
+                client.insert(target, waiting)
                 waiting, size = [], 0
         if waiting:
-            target.insert_many(waiting, bypass_document_validation=True)
+            client.insert(target, waiting)
 
 
 class _CollectionsDump:

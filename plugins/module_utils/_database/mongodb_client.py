@@ -32,6 +32,9 @@ except ImportError:
 _CONNECTING = 5000  # milliseconds
 _READING = frozenset(["find", "aggregate", "count", "distinct", "dbStats", "collStats", "serverStatus", "replSetGetStatus", "hello"])
 _RETRIES = 50
+# What the server refuses only for now: its cache is full of what others are writing (388), or two writes met (112).
+_PASSING = (112, 388)
+_PATIENCE = 60.0  # seconds without a document that was taken
 # As mongodump does, so that its names and ours are the same.
 _LONGEST, _KEPT = 238, 208
 
@@ -86,6 +89,25 @@ def connect(login: Login) -> t.Iterator[t.Any]:
 def raw(document: bytes) -> t.Any:
     """A document as it is: not decoded, its fields in their order, its types untouched."""
     return RawBSONDocument(document)
+
+
+def insert(target: t.Any, documents: t.Sequence[t.Any], patience: float = _PATIENCE) -> None:
+    """Insert into a collection, in order. Where the server is out of room for the moment, what it has not taken yet is offered again."""
+    left, pause, deadline = documents, 0.1, time.monotonic() + patience
+    while left:
+        try:
+            target.insert_many(left, bypass_document_validation=True)
+            return
+        except pymongo.errors.OperationFailure as error:
+            details = error.details or {}
+            codes = [item["code"] for item in details.get("writeErrors", ())] or [error.code]
+            if codes[0] not in _PASSING or time.monotonic() > deadline:
+                raise
+            taken = details.get("nInserted", 0)
+        if taken:
+            left, pause, deadline = left[taken:], 0.1, time.monotonic() + patience
+        time.sleep(pause)
+        pause = min(2.0, pause * 2)
 
 
 def at_moment(command: dict[str, t.Any], moment: t.Any) -> dict[str, t.Any]:

@@ -11,9 +11,10 @@ import typing as t
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run, describe_os_error
 from . import lock
-from .prune import release_prune
+from .backends import open_store
+from .prune import prune_by
 from .site import Record, Site
-from .store import LocalStore
+from .store import Store
 
 Result = t.Dict[str, t.Any]
 
@@ -24,7 +25,11 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
     Trouble with pruning does not keep the history line from being written or the lock from being given back; it is
     raised afterwards.
     """
-    store = LocalStore(options["path"])
+    with open_store(options, run) as store:
+        return _finish(store, options, run)
+
+
+def _finish(store: Store, options: t.Mapping[str, t.Any], run: Run) -> Result:
     result: Result = {
         "changed": bool(options["outcome"]),
         "marked_bad": False,
@@ -44,7 +49,7 @@ def release_finish(options: t.Mapping[str, t.Any], run: Run) -> Result:
     trouble = ""
     if options["prune"]:
         try:
-            pruned = release_prune(options, run, options["release"])
+            pruned = prune_by(store, options, run, options["release"])
             result.update({key: pruned[key] for key in ("removed", "kept", "plan", "unknown", "diff")})
             result["changed"] = result["changed"] or pruned["changed"]
         except InvalidInput:

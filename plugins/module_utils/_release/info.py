@@ -14,12 +14,12 @@ from .._common.errors import Refused, RunbookError
 from .._common.progress import Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
+from .backends import open_store
 from .site import RELEASES, Record, Site
-from .store import LocalStore
-from .verify import verify_tree
+from .store import Store
 
 
-def info(store: LocalStore, *, verify: bool = False, history: int = 20, say: Say = silent) -> dict[str, t.Any]:
+def info(store: Store, *, verify: bool = False, history: int = 20, say: Say = silent) -> dict[str, t.Any]:
     """Releases (oldest first) with state, size, age and metadata, what is current and previous, the lock and the history."""
     site = Site(store)
     if not store.check_base():
@@ -57,10 +57,10 @@ def info(store: LocalStore, *, verify: bool = False, history: int = 20, say: Say
     }
 
 
-def _row(site: Site, store: LocalStore, record: Record, verify: bool, say: Say) -> dict[str, t.Any]:
+def _row(site: Site, store: Store, record: Record, verify: bool, say: Say) -> dict[str, t.Any]:
     row = dataclasses.asdict(record)
     row["age_seconds"] = max(0, int(time.time() - clock.seconds(record.created)))
-    row["path"] = store.absolute(f"{RELEASES}/{record.id}")
+    row["path"] = store.absolute(site.place(record.id))
     row["complete"] = record.state != "staging" and site.exists(record.id)
     if verify and row["complete"]:
         manifest, row["problem"] = None, "it has no manifest"
@@ -73,7 +73,7 @@ def _row(site: Site, store: LocalStore, record: Record, verify: bool, say: Say) 
         else:
             row["problem"] = ""
             progress = Progress(f"verifying {record.id}", say, files=len(manifest.files), size=manifest.total_bytes)
-            drift, _stamp = verify_tree(row["path"], manifest, progress.advance)
+            drift, _stamp = store.verify(site.place(record.id), manifest, progress.advance)
             row["verified"] = not drift
             row.update(drifted=drift.drifted, missing=drift.missing, extra=drift.extra)
     return row
@@ -81,4 +81,5 @@ def _row(site: Site, store: LocalStore, record: Record, verify: bool, say: Say) 
 
 def release_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case."""
-    return {"changed": False, **info(LocalStore(options["path"]), verify=options["verify"], history=options["history"], say=run.say)}
+    with open_store(options, run) as store:
+        return {"changed": False, **info(store, verify=options["verify"], history=options["history"], say=run.say)}

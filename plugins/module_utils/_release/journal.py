@@ -11,14 +11,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 import typing as t
 
 from .._common import clock
 from .._common.errors import Refused, RunbookError
-from .site import CURRENT, RELEASES, Site
+from .site import CURRENT, JOURNAL, RELEASES, Site
 from .store import STATE
 
-JOURNAL = f"{STATE}/swap.json"
 NEXT = f"{STATE}/next"  # the new link, before it is renamed over current
 
 
@@ -40,30 +40,59 @@ def begin(site: Site, step: Step) -> None:
     site.store.write(JOURNAL, json.dumps(dataclasses.asdict(step)).encode())
 
 
-def take(site: Site, step: Step) -> bool:
-    """Change ``current``. Returns whether that was one atomic step (adopting may need two on old kernels)."""
+@dataclasses.dataclass(frozen=True)
+class Taken:
+    """How a step was made: whether in one atomic step, and for how many milliseconds ``current`` was missing."""
+
+    atomic: bool = True
+    missing_ms: float = 0.0
+
+
+def take(site: Site, step: Step) -> Taken:
+    """Change ``current``. Adopting may need two renames on old kernels; where there are no links every swap does."""
     store = site.store
+    if not store.links:
+        return _move(site, step)
     if step.to is None:
         store.remove(CURRENT)
-        return True
+        return Taken()
     store.remove(NEXT)
     if not step.adopted:
         store.link(f"{RELEASES}/{step.to}", NEXT)
-        store.rename(NEXT, CURRENT)
-        return True
+        began = time.monotonic()
+        atomic = store.rename(NEXT, CURRENT)
+        return Taken(atomic, 0.0 if atomic else _since(began))
     aside = f"{RELEASES}/{step.adopted}"
     store.make_folder(RELEASES, 0o755)
     store.link(f"{RELEASES}/{step.to}", aside)
     if store.exchange(aside, CURRENT):
-        return True
+        return Taken()
     store.remove(aside)
+    began = time.monotonic()
     store.rename(CURRENT, aside)
     try:
         store.link(f"{RELEASES}/{step.to}", CURRENT)
     except OSError:
         store.rename(aside, CURRENT)
         raise
-    return False
+    return Taken(False, _since(began))
+
+
+def _move(site: Site, step: Step) -> Taken:
+    """The same where ``current`` is the folder of the live release itself."""
+    store, leaving = site.store, step.adopted or step.before
+    store.make_folder(RELEASES, 0o755)
+    if step.to is None:
+        store.rename(CURRENT, f"{RELEASES}/{leaving}")
+        return Taken()
+    if leaving is None:
+        store.rename(f"{RELEASES}/{step.to}", CURRENT)
+        return Taken()
+    return Taken(False, round(store.trade(CURRENT, f"{RELEASES}/{leaving}", f"{RELEASES}/{step.to}"), 1))
+
+
+def _since(began: float) -> float:
+    return round((time.monotonic() - began) * 1000, 1)
 
 
 def finish(site: Site, step: Step) -> None:
@@ -93,9 +122,10 @@ def finish(site: Site, step: Step) -> None:
 
 def recover(site: Site, check_mode: bool = False) -> str:
     """Finish or forget what a killed run left. Returns a sentence about it, empty when there was nothing."""
+    settled = "" if check_mode else site.store.settle()
     data = site.store.read(JOURNAL)
     if data is None:
-        return ""
+        return settled
     try:
         step = Step(**json.loads(data))
     except (ValueError, TypeError) as error:
@@ -120,9 +150,10 @@ def recover(site: Site, check_mode: bool = False) -> str:
 
 def _was_taken(site: Site, step: Step, check_mode: bool) -> tuple[bool, str]:
     goal = f"the swap to release {step.to}" if step.to else "taking the site's current release away"
-    aside = f"{RELEASES}/{step.adopted}"
-    if step.adopted and site.store.stat(CURRENT) is None and site.exists(step.adopted):
-        # Killed between the two renames that old kernels need: the name must come back, whichever way.
+    left = step.adopted or ("" if site.store.links else step.before)
+    aside = f"{RELEASES}/{left}"
+    if left and step.to and site.store.stat(CURRENT) is None and site.store.stat(aside):
+        # Killed between two renames: the name must come back, whichever way.
         if not check_mode:
             site.store.rename(aside, CURRENT)
         return False, f"an interrupted run had moved current aside for {goal}; it was put back"

@@ -12,8 +12,9 @@ from .._common import clock
 from .._common.errors import InvalidInput, Refused
 from .._common.runner import Run
 from . import journal, lock
+from .backends import open_store
 from .site import RELEASES, Record, Site
-from .store import STATE, LocalStore
+from .store import STATE, Store
 
 # An unfinished release is kept this long for a run that resumes it, if no newer release went live meanwhile.
 RESUMABLE = 86400.0
@@ -62,7 +63,7 @@ def _unfinished(record: Record, live: Record | None) -> tuple[str, str]:
 
 
 def prune(
-    store: LocalStore,
+    store: Store,
     *,
     keep: int = 5,
     keep_days: float | None = None,
@@ -90,7 +91,7 @@ def prune(
 
 def _prune(
     site: Site,
-    store: LocalStore,
+    store: Store,
     keep: int,
     keep_days: float | None,
     keep_bad: int,
@@ -130,7 +131,7 @@ def _prune(
     }
 
 
-def _drop_strays(site: Site, store: LocalStore, records: dict[str, Record]) -> None:
+def _drop_strays(site: Site, store: Store, records: dict[str, Record]) -> None:
     """What killed runs left: manifests and uploads without a record, half-written files, locks that never got their name."""
     for name in store.names(f"{STATE}/incoming"):
         if name not in records or records[name].state != "staging":
@@ -147,10 +148,10 @@ def _drop_strays(site: Site, store: LocalStore, records: dict[str, Record]) -> N
             store.remove(f"{STATE}/manifests/{name}")
 
 
-def release_prune(options: t.Mapping[str, t.Any], run: Run, assume_live: str | None = None) -> dict[str, t.Any]:
-    """The module's use case."""
+def prune_by(store: Store, options: t.Mapping[str, t.Any], run: Run, assume_live: str | None = None) -> dict[str, t.Any]:
+    """``prune`` as a module's options ask for it."""
     return prune(
-        LocalStore(options["path"], run.later),
+        store,
         keep=options["keep"],
         keep_days=options["keep_days"],
         keep_bad=options["keep_bad"],
@@ -158,3 +159,9 @@ def release_prune(options: t.Mapping[str, t.Any], run: Run, assume_live: str | N
         check_mode=run.check_mode,
         assume_live=assume_live,
     )
+
+
+def release_prune(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+    """The module's use case."""
+    with open_store(options, run) as store:
+        return prune_by(store, options, run)

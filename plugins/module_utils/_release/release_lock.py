@@ -12,8 +12,9 @@ import typing as t
 from .._common.errors import InvalidInput, Refused
 from .._common.runner import Run
 from . import lock
+from .backends import open_store
 from .site import Site
-from .store import LocalStore
+from .store import Store
 
 T = t.TypeVar("T")
 
@@ -25,7 +26,11 @@ def release_lock(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     owner = options["owner"]
     if not owner:
         raise InvalidInput("owner is empty; name this run, for example 'deploy 4711'")
-    store = LocalStore(options["path"])
+    with open_store(options, run) as store:
+        return _lock(store, owner, options, run)
+
+
+def _lock(store: Store, owner: str, options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     site = Site(store)
     if not store.check_base():
         if options["state"] == "released":
@@ -67,7 +72,7 @@ def release_lock(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     }
 
 
-def _locked(store: LocalStore, run: Run, action: t.Callable[[], T]) -> T:
+def _locked(store: Store, run: Run, action: t.Callable[[], T]) -> T:
     if run.check_mode:
         return action()
     with store.mutex():

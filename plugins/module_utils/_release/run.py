@@ -16,6 +16,7 @@ from .._common.commands import parse, run_one
 from .._common.errors import Refused, RunbookError
 from .._common.runner import Run
 from . import lock
+from .backends import refuse_remote
 from .manifest import compare
 from .site import RELEASES, Site, release_id
 from .store import LocalStore
@@ -131,6 +132,7 @@ def _refuse_shared_inodes(site: Site, store: LocalStore, release: str, changed: 
 
 def release_run(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case."""
+    refuse_remote(options, "running commands inside a release")
     return run_commands(
         LocalStore(options["path"]),
         release=options["release"],

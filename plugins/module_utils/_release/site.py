@@ -21,6 +21,7 @@ CURRENT = "current"
 RELEASES = "releases"
 SHARED = "shared"
 HISTORY = f"{STATE}/history.jsonl"
+JOURNAL = f"{STATE}/swap.json"
 
 State = t.Literal["staging", "ready", "live", "retired", "bad"]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -78,13 +79,16 @@ class Site:
     # -- records -----------------------------------------------------------------------------------------------
 
     def current(self) -> str | None:
-        """The id that ``current`` points to; ``None`` without the link. ``Refused`` when it is something else."""
+        """The id that ``current`` points to, or whose folder it is; ``None`` without it. ``Refused`` when it is something else."""
         found = self.store.stat(CURRENT)
         if found is None:
             return None
-        target = self.store.read_link(CURRENT)
+        target = self.store.read_link(CURRENT) if self.store.links else None
         where = f"{self.store.base}/{CURRENT}"
         if target is None:
+            moved = None if self.store.links or found.kind != "folder" else self._moved()
+            if moved:
+                return moved
             raise Refused(
                 f"{where} is a real {found.kind}, not a link to a release;"
                 " run the swap with adopt_directory: true to keep it as a release, or move it away yourself"
@@ -98,14 +102,34 @@ class Site:
             )
         return name
 
+    def _moved(self) -> str | None:
+        """The release whose own folder ``current`` is: one that is missing below ``releases``. A swap that is being made has
+        written down which two these can be."""
+        step: t.Any = None
+        with contextlib.suppress(ValueError):
+            step = json.loads(self.store.read(JOURNAL) or b"null")
+        asked = [step.get("to"), step.get("before")] if isinstance(step, dict) else []
+        asked += [record.id for record in self._written() if record.state == "live"]
+        for release in asked:
+            if isinstance(release, str) and _ID.fullmatch(release) and self.store.stat(f"{RELEASES}/{release}") is None:
+                return release
+        return None
+
+    def place(self, release: str) -> str:
+        """The name of a release's folder."""
+        name = f"{RELEASES}/{release}"
+        if not self.store.links and self.store.stat(name) is None and self.current() == release:
+            return CURRENT
+        return name
+
+    def _written(self) -> list[Record]:
+        names = [name[:-5] for name in self.store.names(f"{STATE}/releases") if name.endswith(".json")]
+        texts = self.store.read_each([f"{STATE}/releases/{name}.json" for name in names])
+        return [record for record in map(self._understood, names, texts) if record]
+
     def records(self) -> dict[str, Record]:
-        """Every readable record, oldest first; the current link decides which one is live."""
-        found = []
-        for name in self.store.names(f"{STATE}/releases"):
-            if name.endswith(".json"):
-                record = self.record(name[:-5])
-                if record:
-                    found.append(record)
+        """Every readable record, oldest first; what is current decides which one is live."""
+        found = self._written()
         try:
             current = self.current()
         except Refused:
@@ -119,7 +143,9 @@ class Site:
 
     def record(self, release: str) -> Record | None:
         """One record as it is written (``records`` says which one is live)."""
-        data = self.store.read(f"{STATE}/releases/{release}.json")
+        return self._understood(release, self.store.read(f"{STATE}/releases/{release}.json"))
+
+    def _understood(self, release: str, data: builtins.bytes | None) -> Record | None:
         if data is None:
             return None
         try:
@@ -154,7 +180,7 @@ class Site:
         self.store.write(f"{STATE}/manifests/{release}.json", manifest.to_json())
 
     def exists(self, release: str) -> bool:
-        found = self.store.stat(f"{RELEASES}/{release}")
+        found = self.store.stat(self.place(release))
         return found is not None and found.kind == "folder"
 
     def forget(self, release: str) -> None:

@@ -443,7 +443,7 @@ def _swap(stager: Stager, done: dict[str, t.Any], wish: t.Mapping[str, t.Any]) -
     from . import swap  # much that most stagings do not need
 
     request = swap.Request(done["release"], wish["reason"], by=stager.request.by, lock_owner=stager.request.lock_owner)
-    result = swap.swap_staged(stager.site, stager.store, request, wish["make"], stager.say)
+    result = swap.swap_staged(stager.site, request, wish["make"], stager.say)
     if result is not None:
         done["swap"] = result
         if result["changed"]:  # also when it is told again: the answer is that of the call that did it

@@ -4,7 +4,8 @@
 """Where a site lives, as the release logic sees it: a small protocol, and its implementation on a local disk.
 
 All names are relative to the site's base folder and use forward slashes. The logic of records, locks, swaps and
-pruning is written against ``Store`` alone, so that hosts reached only by SFTP or an API can serve the same logic.
+pruning is written against ``Store`` alone, so that hosts reached only by SFTP or an API serve the same logic
+(``backends.open_store`` opens them).
 """
 
 from __future__ import annotations
@@ -17,11 +18,16 @@ import os
 import secrets
 import shutil
 import stat
+import time
 import typing as t
 
 from .._common.errors import Refused
 from .._common.files import exchange, fsync_folder, site_base, write_atomic
+from .._common.progress import Advance, Say, silent, unseen
 from .._common.runner import Later
+from .manifest import Manifest
+from .verify import Drift, Scan, verify_tree
+from .walk import Rules, manifest_of
 
 STATE = ".runbook"
 
@@ -36,23 +42,77 @@ class Stat:
 
 
 class Store(t.Protocol):
-    """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``."""
+    """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``.
+
+    ``links`` is false where names can't be symbolic links: there ``current`` is the live release's own folder.
+    """
 
     base: str
+    links: bool
 
+    def absolute(self, name: str) -> str: ...
+    def check_base(self) -> bool: ...
     def stat(self, name: str) -> Stat | None: ...
     def names(self, folder: str) -> list[str]: ...
     def read(self, name: str) -> bytes | None: ...
+    def read_each(self, names: t.Sequence[str]) -> list[bytes | None]: ...
     def read_link(self, name: str) -> str | None: ...
     def write(self, name: str, data: bytes) -> None: ...
     def append(self, name: str, data: bytes) -> None: ...
     def make_folder(self, name: str, mode: int) -> None: ...
     def link(self, target: str, name: str) -> None: ...
-    def rename(self, old: str, new: str) -> None: ...
+    def rename(self, old: str, new: str) -> bool:
+        """Rename, over a file or link that has the new name. Whether that was one atomic step."""
+
     def exchange(self, one: str, other: str) -> bool: ...
+    def trade(self, current: str, aside: str, new: str) -> float:
+        """Move a folder aside and another into its place, undone when the second step fails. For how many milliseconds the
+        name was missing."""
+
     def remove(self, name: str) -> None: ...
     def remove_tree(self, name: str) -> None: ...
+    def empty_trash(self) -> None: ...
     def mutex(self) -> t.ContextManager[None]: ...
+    def settle(self) -> str:
+        """Put right what a killed run left of a rename that is not atomic here. Says what was done, if anything was."""
+
+    def verify(self, folder: str, manifest: Manifest, advance: Advance = unseen) -> tuple[Drift, str]:
+        """How a folder differs from a manifest, every byte hashed; and ``stamp`` of what was hashed."""
+
+    def stamp(self, folder: str) -> str:
+        """A digest of what can be seen of a folder without reading it. While it is the same, nobody touched the folder."""
+
+    def manifest_of(self, folder: str, say: Say = silent) -> Manifest:
+        """What a folder that nobody staged consists of, as it is."""
+
+
+@dataclasses.dataclass
+class Put:
+    """What a tree was made of. ``stamps``: what can be seen of each file without reading it, by its path in the tree."""
+
+    linked: int = 0
+    copied: int = 0
+    sent_files: int = 0
+    sent_bytes: int = 0
+    resumed: int = 0
+    stamps: dict[str, str] = dataclasses.field(default_factory=dict)
+    notes: list[str] = dataclasses.field(default_factory=list)
+
+
+class RemoteStore(Store, t.Protocol):
+    """A store that is filled from the controller, because nothing can be executed where it is."""
+
+    def put_tree(
+        self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, tuple[str, str]], say: Say = silent, hardlink: bool = True
+    ) -> Put:
+        """Make ``folder`` the tree of ``manifest``, proven by reading back what was sent.
+
+        ``known``: for a sha256 a file of a verified release that has that content, and its stamp as it was then. ``folder`` may
+        hold what an interrupted call had sent; that counts once it was read back too.
+        """
+
+    def space(self) -> tuple[int, int] | None:
+        """Free bytes and inodes, where the host tells."""
 
 
 def _kind(mode: int) -> str:
@@ -65,6 +125,8 @@ def _kind(mode: int) -> str:
 
 class LocalStore:
     """A site on a disk of this machine. Every change of names is flushed before the call returns."""
+
+    links = True
 
     def __init__(self, base: str, later: Later | None = None) -> None:
         """``later``: what deletes the content of removed folders after the result (``Run.later``); at once without it."""
@@ -107,6 +169,9 @@ class LocalStore:
             return None
         with os.fdopen(fd, "rb") as stream:
             return stream.read()
+
+    def read_each(self, names: t.Sequence[str]) -> list[bytes | None]:
+        return [self.read(name) for name in names]
 
     def read_link(self, name: str) -> str | None:
         try:
@@ -157,16 +222,27 @@ class LocalStore:
         os.symlink(target, self.absolute(name))
         fsync_folder(os.path.dirname(self.absolute(name)))
 
-    def rename(self, old: str, new: str) -> None:
+    def rename(self, old: str, new: str) -> bool:
         source, dest = self.absolute(old), self.absolute(new)
         os.rename(source, dest)
         fsync_folder(os.path.dirname(dest))
         if os.path.dirname(source) != os.path.dirname(dest):
             fsync_folder(os.path.dirname(source))
+        return True
 
     def exchange(self, one: str, other: str) -> bool:
         """Swap two names in one step; ``False`` where the kernel or file system can't."""
         return exchange(self.absolute(one), self.absolute(other))
+
+    def trade(self, current: str, aside: str, new: str) -> float:
+        began = time.monotonic()
+        self.rename(current, aside)
+        try:
+            self.rename(new, current)
+        except OSError:
+            self.rename(aside, current)
+            raise
+        return (time.monotonic() - began) * 1000
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):
@@ -191,6 +267,18 @@ class LocalStore:
         with self.mutex():
             if os.path.lexists(path):
                 self._destroy(path)
+
+    def settle(self) -> str:
+        return ""  # every rename is atomic
+
+    def verify(self, folder: str, manifest: Manifest, advance: Advance = unseen) -> tuple[Drift, str]:
+        return verify_tree(self.absolute(folder), manifest, advance)
+
+    def stamp(self, folder: str) -> str:
+        return Scan(self.absolute(folder)).stamp()
+
+    def manifest_of(self, folder: str, say: Say = silent) -> Manifest:
+        return manifest_of(self.absolute(folder), Rules(keep_all=True), say)
 
     def empty_trash(self) -> None:
         """Delete what was thrown away by runs that were killed."""

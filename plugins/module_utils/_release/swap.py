@@ -14,11 +14,10 @@ from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.progress import Progress, Say, silent
 from .._common.runner import Run, describe_os_error
 from . import journal, lock
+from .backends import open_store
 from .manifest import Manifest, compare
 from .site import CURRENT, RELEASES, Record, Site, release_id
-from .store import LocalStore
-from .verify import Scan, verify_tree
-from .walk import Rules, manifest_of
+from .store import Store
 
 PREVIOUS, NONE = "previous", "none"
 
@@ -80,24 +79,24 @@ def _refuse_unfit(site: Site, target: str, records: dict[str, Record], allow_bad
     return record
 
 
-def prove(site: Site, store: LocalStore, record: Record, request: Request, check_mode: bool, say: Say = silent) -> tuple[bool, str]:
+def prove(site: Site, record: Record, request: Request, check_mode: bool, say: Say = silent) -> tuple[bool, str]:
     """Refuse a release that is no longer what was staged. Returns whether every byte was hashed for that, and what differs all the same.
 
     A site may write into its own folder. What it added to a release that was live is no reason to keep anybody from going back.
     """
-    root = store.absolute(f"{RELEASES}/{record.id}")
-    if request.verify == "auto" and record.stamp and Scan(root).stamp() == record.stamp:
+    place = site.place(record.id)
+    if request.verify == "auto" and record.stamp and site.store.stamp(place) == record.stamp:
         return False, ""
     manifest = site.manifest(record.id)
     if manifest is None:
         raise Refused(f"release {record.id} has no manifest, so nothing can prove that it is whole; stage it again")
     progress = Progress(f"verifying {record.id}", say, files=len(manifest.files), size=manifest.total_bytes)
-    drift, stamp = verify_tree(root, manifest, progress.advance)
+    drift, stamp = site.store.verify(place, manifest, progress.advance)
     if drift and (request.allow_drift or (record.live_since and not drift.drifted and not drift.missing)):
         return True, f"release {record.id} is not what was staged any more ({drift.describe(len(manifest.entries))})"
     if drift:
         raise Refused(
-            f"release {record.id} in {root} is not what was staged ({drift.describe(len(manifest.entries))});"
+            f"release {record.id} in {site.store.absolute(place)} is not what was staged ({drift.describe(len(manifest.entries))});"
             " stage a new release, or look with release_info verify: true; allow_drift: true swaps to it as it is",
             drifted=drift.drifted[:100],
             missing=drift.missing[:100],
@@ -114,26 +113,26 @@ def _manifest(site: Site, release: str | None) -> Manifest | None:
     return site.usable_manifest(release) if release else None
 
 
-def swap(store: LocalStore, request: Request, check_mode: bool = False, say: Say = silent) -> dict[str, t.Any]:
+def swap(store: Store, request: Request, check_mode: bool = False, say: Say = silent) -> dict[str, t.Any]:
     """Make ``request.release`` current. Returns ``changed``, ``before``, ``after``, ``recovered``, ``atomic``, and a ``diff``."""
     if not store.check_base():
         if check_mode and request.assume_staged:
             return _first_swap(store, request)
         raise Refused(f"{store.base} does not exist; stage a release there first")
     if check_mode:
-        return _swap(Site(store), store, request, True, say)
+        return _swap(Site(store), request, True, say)
     with store.mutex():
-        return _swap(Site(store), store, request, False, say)
+        return _swap(Site(store), request, False, say)
 
 
-def swap_staged(site: Site, store: LocalStore, request: Request, make: bool, say: Say = silent) -> dict[str, t.Any] | None:
+def swap_staged(site: Site, request: Request, make: bool, say: Say = silent) -> dict[str, t.Any] | None:
     """Make a release current in the call that staged it, whose mutex is held; or, when an earlier call of the same run has done that,
     answer what that one would have. That is told when not to ``make`` it, and ``None`` when none has.
 
     A failure is part of the answer, because the release is staged all the same."""
     try:
         if make:
-            return _swap(site, store, request, False, say)
+            return _swap(site, request, False, say)
         record = site.record(request.release)
         made = record and request.lock_owner and record.swapped_by == request.lock_owner and site.current() == record.id
         return _was_made(site, record) if record and made else None
@@ -149,7 +148,7 @@ def _was_made(site: Site, record: Record) -> dict[str, t.Any]:
     return {**_made(site, before, record.id, ""), "rolled_back": back}
 
 
-def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
+def _first_swap(store: Store, request: Request) -> dict[str, t.Any]:
     """What check mode can say of a site whose folder an earlier task of the play would have made."""
     name = f"{store.base}/{CURRENT}"
     return {
@@ -159,6 +158,7 @@ def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
         "before_metadata": {},
         "recovered": "",
         "atomic": True,
+        "missing_ms": 0.0,
         "verified": False,
         "drift": "",
         "rolled_back": False,
@@ -167,7 +167,8 @@ def _first_swap(store: LocalStore, request: Request) -> dict[str, t.Any]:
     }
 
 
-def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say: Say) -> dict[str, t.Any]:
+def _swap(site: Site, request: Request, check_mode: bool, say: Say) -> dict[str, t.Any]:
+    store = site.store
     lock.check(site, request.lock_owner)
     step = journal.in_progress(site)
     recovered = journal.recover(site, check_mode)
@@ -176,7 +177,7 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say
         return _finished(site, step, recovered)
     adopted = ""
     found = store.stat(CURRENT)
-    if found and found.kind == "folder" and request.adopt_directory:
+    if found and found.kind == "folder" and request.adopt_directory and (store.links or _unowned(site)):
         if request.release in (PREVIOUS, NONE):
             raise InvalidInput("adopt_directory needs a release to put in the folder's place; name it")
         adopted = f"adopted_{now().replace('-', '').replace(':', '').replace('T', '_').rstrip('Z')}"
@@ -190,6 +191,7 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say
         "after": target,
         "recovered": recovered,
         "atomic": True,
+        "missing_ms": 0.0,
         "verified": False,
         "drift": "",
     }
@@ -204,17 +206,17 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say
         return {**result, "changed": bool(recovered), "msg": f"{target or 'nothing'} is already current on {store.base}"}
     if target is not None and not (check_mode and request.assume_staged and target not in records):
         fit = _refuse_unfit(site, target, records, request.allow_bad)
-        result["verified"], result["drift"] = prove(site, store, fit, request, check_mode, say)
+        result["verified"], result["drift"] = prove(site, fit, request, check_mode, say)
     result["changed"] = True
     result["diff"] = _diff(site, current, target)
     going_back = target is not None and current is not None and target in site.ancestors(current, records)
     result["rolled_back"] = going_back
     result["msg"] = f"{current or 'nothing'} -> {target or 'nothing'} on {store.base}"
     # Before anything is announced: a folder that can't be recorded (a socket in it, say) is refused with nothing changed.
-    adoption = manifest_of(store.absolute(CURRENT), Rules(keep_all=True)) if adopted else None
+    adoption = store.manifest_of(CURRENT, say) if adopted else None
     foreign = current if current and current not in records and site.exists(current) else ""
     with contextlib.suppress(RunbookError, OSError):  # what can't be recorded can't be returned to, but may be left
-        adoption = manifest_of(store.absolute(f"{RELEASES}/{foreign}"), Rules(keep_all=True)) if foreign else adoption
+        adoption = store.manifest_of(f"{RELEASES}/{foreign}", say) if foreign else adoption
     if check_mode:
         return result
     step = journal.Step(target, current, request.reason, request.mark_bad, adopted, request.by, request.lock_owner or "")
@@ -223,9 +225,18 @@ def _swap(site: Site, store: LocalStore, request: Request, check_mode: bool, say
     journal.begin(site, step)
     if adopted and adoption:
         _record_adopted(site, adopted, adoption, request.by, "adopted: was a real folder at current")
-    result["atomic"] = journal.take(site, step)
+    taken = journal.take(site, step)
+    result["atomic"], result["missing_ms"] = taken.atomic, taken.missing_ms
     journal.finish(site, step)
     return result
+
+
+def _unowned(site: Site) -> bool:
+    """Whether ``current`` is a folder that nobody staged."""
+    try:
+        return site.current() is None
+    except Refused:
+        return True
 
 
 def _went_back(site: Site, step: t.Mapping[str, t.Any]) -> bool:
@@ -248,6 +259,7 @@ def _made(site: Site, before: str | None, after: str, recovered: str) -> dict[st
         "after": after,
         "recovered": recovered,
         "atomic": True,
+        "missing_ms": 0.0,
         "verified": False,
         "drift": "",
         "before_metadata": records[before].metadata if before in records else {},
@@ -301,4 +313,5 @@ def release_swap(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         allow_bad=options["allow_bad"],
         allow_drift=options["allow_drift"],
     )
-    return swap(LocalStore(options["path"]), request, run.check_mode, run.say)
+    with open_store(options, run) as store:
+        return swap(store, request, run.check_mode, run.say)

@@ -249,10 +249,10 @@ def test_any_other_difference_is_refused(www, spoil, kind):
 
 
 def test_an_untouched_release_is_not_hashed_again(www, monkeypatch):
-    from ansible_collections.runbook.ops.plugins.module_utils._release import swap
+    from ansible_collections.runbook.ops.plugins.module_utils._release import store
 
     www.stage("r1", {"a": "1"})
-    monkeypatch.setattr(swap, "verify_tree", lambda *args: pytest.fail("hashed"))
+    monkeypatch.setattr(store, "verify_tree", lambda *args: pytest.fail("hashed"))
     assert www.swap("r1")["verified"] is False
 
 

@@ -1,0 +1,62 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which ``Store`` a site lives in, by the option ``backend``."""
+
+from __future__ import annotations
+
+import contextlib
+import typing as t
+
+from .._common.errors import InvalidInput, Refused
+from .._common.runner import Run
+from .store import LocalStore, RemoteStore, Store
+
+# Where a module runs as it always does; on the others nothing can be executed, so it runs on the controller.
+SSH = "ssh"
+
+
+def is_remote(options: t.Mapping[str, t.Any]) -> bool:
+    """Whether the site is on a host where nothing can be executed."""
+    return bool(options.get("backend", SSH) != SSH)
+
+
+@contextlib.contextmanager
+def open_store(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[Store]:
+    """The store of the site at ``options["path"]``, connected."""
+    if is_remote(options):
+        with open_remote(options, run) as store:
+            yield store
+    else:
+        yield LocalStore(options["path"], run.later)
+
+
+@contextlib.contextmanager
+def open_remote(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[RemoteStore]:
+    """The same for what only stores can do that are filled from the controller."""
+    backend, remote = options["backend"], options.get("remote") or {}
+    if remote.get("offline"):
+        from .._remote.rehearsal import Rehearsal
+
+        yield Rehearsal(options["path"])
+    elif backend == "sftp":
+        from .._sftp.store import open_sftp
+
+        with open_sftp(options["path"], remote, run) as store:
+            yield store
+    elif backend == "cpanel":
+        from .._cpanel.store import open_cpanel
+
+        with open_cpanel(options["path"], remote, run) as cpanel:
+            yield cpanel
+    else:
+        raise InvalidInput(f"backend {backend!r} is not one of ssh, sftp and cpanel")
+
+
+def refuse_remote(options: t.Mapping[str, t.Any], what: str) -> None:
+    """Refuse what needs a shell on the host."""
+    if is_remote(options):
+        raise Refused(
+            f"{what} can't be done over {options['backend']}, nothing can be executed on that host;"
+            " do it when the release is built, or by a URL of the site (see the guide on hosts without a shell)"
+        )

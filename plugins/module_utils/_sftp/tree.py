@@ -1,0 +1,305 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whole folders over SFTP: look at them, prove them, fill them, remove them. Paths are the server's."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import stat
+import typing as t
+
+from .._common.errors import RunbookError
+from .._common.progress import Advance, Progress, Say, silent, unseen
+from .._release.manifest import Entry, Manifest
+from .._release.store import Put
+from .._release.verify import Drift
+from . import jobs, wire
+from .client import Job
+from .jobs import Sending
+from .pool import Pool
+from .wire import Attributes
+
+Scan = t.Dict[str, Attributes]  # every name below a folder, relative to it
+# A file of which a part arrived is gone on with from here on; smaller ones are sent again.
+RESUMED = 8 << 20
+
+
+def scan(pool: Pool, root: str) -> Scan:
+    """Every name below a folder; nothing when there is no folder."""
+    found: Scan = {}
+    level = [""]
+    while level:
+        deeper: list[str] = []
+        for folder, names in pool.first.run(_named(folder, root) for folder in level):
+            for name, what in (names or {}).items():
+                path = f"{folder}/{name}" if folder else name
+                found[path] = what
+                if what.kind == "folder":
+                    deeper.append(path)
+        level = deeper
+    return found
+
+
+def _named(folder: str, root: str) -> Job[tuple[str, dict[str, Attributes] | None]]:
+    return folder, (yield from jobs.listing(f"{root}/{folder}" if folder else root))
+
+
+def file_stamp(what: Attributes) -> str:
+    """What can be seen of a file without reading it. Weaker than on a disk of one's own, where inodes and ctime tell more:
+    whoever sets a file's time back after changing it to the same size is not noticed."""
+    return f"{what.size} {what.mtime}"
+
+
+def stamp_of(found: Scan) -> str:
+    digest = hashlib.sha256()
+    for path in sorted(found):
+        what = found[path]
+        own = "" if what.kind == "folder" else file_stamp(what)
+        digest.update(f"{path}\0{what.mode} {own}\n".encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()
+
+
+def verify(pool: Pool, root: str, manifest: Manifest, modes: bool, advance: Advance = unseen) -> tuple[Drift, str]:
+    """Compare a folder with a manifest, every byte read. ``modes``: these too, and not only files, names and links."""
+    found = scan(pool, root)
+    drift = Drift([], [], [])
+    to_read, links = [], []
+    for entry in manifest.entries:
+        what = found.get(entry.path)
+        if what is None:
+            drift.missing.append(entry.path)
+        elif differs(entry, what, modes):
+            drift.drifted.append(entry.path)
+        elif entry.kind == "f":
+            to_read.append(entry)
+        elif entry.kind == "l":
+            links.append(entry)
+    known = {entry.path for entry in manifest.entries}
+    drift.extra.extend(sorted(path for path in found if path not in known))
+    drift.drifted.extend(_wrong(pool, root, to_read, advance))
+    drift.drifted.extend(_wrong_links(pool, root, links))
+    # Of the look before the reading: what changes meanwhile changes the next stamp.
+    return drift, stamp_of(found)
+
+
+def differs(entry: Entry, what: Attributes, modes: bool) -> bool:
+    """Whether a name is plainly not what an entry says."""
+    if {"f": "file", "d": "folder", "l": "link"}[entry.kind] != what.kind:
+        return True
+    if entry.kind == "l":
+        return False
+    if modes and what.mode is not None and stat.S_IMODE(what.mode) != entry.mode:
+        return True
+    return entry.kind == "f" and what.size != entry.size
+
+
+def _wrong(pool: Pool, root: str, entries: t.Sequence[Entry], advance: Advance = unseen) -> list[str]:
+    """The files whose bytes are not what their entries say."""
+
+    def job(entry: Entry) -> Job[str]:
+        digest = yield from jobs.hash_file(f"{root}/{entry.path}", entry.size, advance)
+        advance(1, 0)
+        return "" if digest == entry.digest else entry.path
+
+    return sorted(filter(None, pool.run((job(entry) for entry in entries), len(entries))))
+
+
+def _wrong_links(pool: Pool, root: str, entries: t.Sequence[Entry]) -> list[str]:
+    def job(entry: Entry) -> Job[str]:
+        target = yield from jobs.read_link(f"{root}/{entry.path}")
+        return "" if target == entry.digest else entry.path
+
+    return sorted(filter(None, pool.first.run(job(entry) for entry in entries)))
+
+
+def manifest_of(pool: Pool, root: str, say: Say = silent) -> Manifest:
+    """What a folder consists of, as it is."""
+    found = scan(pool, root)
+    files = [path for path, what in found.items() if what.kind == "file"]
+    progress = Progress(f"reading {root}", say, files=len(files), size=sum(found[path].size or 0 for path in files))
+    entries = [Entry(path, "d", stat.S_IMODE(what.mode or 0o755), 0, "") for path, what in found.items() if what.kind == "folder"]
+
+    def hashed(path: str) -> Job[Entry]:
+        what = found[path]
+        digest = yield from jobs.hash_file(f"{root}/{path}", what.size or 0, progress.advance)
+        if not digest:
+            raise RunbookError(f"{root}/{path} changes while it is read; try again")
+        return Entry(path, "f", stat.S_IMODE(what.mode or 0o644), what.size or 0, digest)
+
+    def linked(path: str) -> Job[Entry]:
+        return Entry(path, "l", 0o777, 0, (yield from jobs.read_link(f"{root}/{path}")))
+
+    entries += pool.run(map(hashed, files), len(files))
+    entries += pool.first.run(linked(path) for path, what in found.items() if what.kind == "link")
+    return Manifest.of(entries)
+
+
+def destroy(pool: Pool, root: str) -> None:
+    """Remove a folder, or a file, and all that is in it. Links are removed, not followed."""
+    what = pool.first.do(jobs.look(root))
+    if what is None:
+        return
+    if what.kind != "folder":
+        pool.first.do(jobs.remove_file(root))
+        return
+    found = scan(pool, root)
+    names = [f"{root}/{path}" for path, item in found.items() if item.kind != "folder"]
+    for _done in pool.run(map(jobs.remove_file, names), len(names)):
+        pass
+    folders = [root, *(f"{root}/{path}" for path, item in found.items() if item.kind == "folder")]
+    by_depth: dict[int, list[str]] = {}
+    for folder in folders:
+        by_depth.setdefault(folder.count("/"), []).append(folder)
+    for depth in sorted(by_depth, reverse=True):
+        for _done in pool.first.run(jobs.check(wire.about(wire.RMDIR, folder)) for folder in by_depth[depth]):
+            pass
+
+
+def put(
+    pool: Pool, source: str, manifest: Manifest, root: str, known: t.Mapping[str, tuple[str, str]], modes: bool, say: Say = silent
+) -> Put:
+    """Make the existing folder ``root`` the tree of a manifest; see ``RemoteStore.put_tree``. ``known``: sha256 to path and stamp."""
+    done = Put()
+    found = scan(pool, root)
+    _remove_strangers(pool, root, manifest, found)
+    _make_folders(pool, root, manifest, found)
+    left = [entry for entry in manifest.entries if entry.kind == "f"]
+    left = _kept(pool, root, left, found, done)
+    linkable = _linkable(pool, left, known, modes)
+    left = _link(pool, root, left, linkable, done)
+    _send(pool, source, root, left, found, modes, done, say)
+    _make_links(pool, root, [entry for entry in manifest.entries if entry.kind == "l" and entry.path not in found])
+    if modes:
+        _set_modes(pool, root, manifest)
+    drift, done.stamps = _compare(pool, root, manifest, modes)
+    if drift:
+        raise RunbookError(
+            f"the release is not on the host as it was sent ({drift.describe(len(manifest.entries))}), although the server reported success;"
+            " nothing was made current, run the deploy again"
+        )
+    return done
+
+
+def _remove_strangers(pool: Pool, root: str, manifest: Manifest, found: Scan) -> None:
+    """Remove what is not of this tree, or not of the right kind, and take it out of ``found``."""
+    wanted = {entry.path: entry for entry in manifest.entries}
+    kinds = {"f": "file", "d": "folder", "l": "link"}
+    wrong = [path for path, what in found.items() if path not in wanted or kinds[wanted[path].kind] != what.kind]
+    links = [entry for entry in manifest.entries if entry.kind == "l" and entry.path in found and entry.path not in wrong]
+    wrong += _wrong_links(pool, root, links)
+    for path in sorted(wrong):
+        if path in found:
+            destroy(pool, f"{root}/{path}")
+            for inner in [name for name in found if name == path or name.startswith(path + "/")]:
+                del found[inner]
+
+
+def _make_folders(pool: Pool, root: str, manifest: Manifest, found: Scan) -> None:
+    by_depth: dict[int, list[wire.Request]] = {}
+    for entry in manifest.entries:
+        if entry.kind == "d" and entry.path not in found:
+            request = wire.make_folder(f"{root}/{entry.path}", entry.mode | 0o700)
+            by_depth.setdefault(entry.path.count("/"), []).append(request)
+    for depth in sorted(by_depth):
+        for _done in pool.first.run(map(jobs.check, by_depth[depth])):
+            pass
+
+
+def _kept(pool: Pool, root: str, entries: t.Sequence[Entry], found: Scan, done: Put) -> list[Entry]:
+    """The entries that are not there as they should be; an interrupted call may have sent some."""
+    there = [entry for entry in entries if entry.path in found and found[entry.path].size == entry.size]
+    wrong = set(_wrong(pool, root, there))
+    kept = {entry.path for entry in there} - wrong
+    for path in wrong:  # of which nothing can be gone on with
+        found[path] = Attributes(0, found[path].mode, found[path].mtime)
+    done.resumed = len(kept)
+    return [entry for entry in entries if entry.path not in kept]
+
+
+def _linkable(pool: Pool, entries: t.Sequence[Entry], known: t.Mapping[str, tuple[str, str]], modes: bool) -> dict[str, str]:
+    """For each path a file of an earlier release that is still what it was when it was verified, and has the mode if it counts."""
+    wanted = [entry for entry in entries if entry.digest in known]
+    folders = sorted({posixpath.dirname(known[entry.digest][0]) for entry in wanted})
+    seen: dict[str, dict[str, Attributes]] = {}
+    for folder, names in pool.first.run(_of_folder(folder) for folder in folders):
+        seen[folder] = names or {}
+    found = {}
+    for entry in wanted:
+        path, stamp = known[entry.digest]
+        what = seen[posixpath.dirname(path)].get(posixpath.basename(path))
+        if what is not None and file_stamp(what) == stamp and not differs(entry, what, modes):
+            found[entry.path] = path
+    return found
+
+
+def _of_folder(folder: str) -> Job[tuple[str, dict[str, Attributes] | None]]:
+    return folder, (yield from jobs.listing(folder))
+
+
+def _link(pool: Pool, root: str, entries: t.Sequence[Entry], linkable: t.Mapping[str, str], done: Put) -> list[Entry]:
+    """Hard links instead of sending. Returns what is left to send: a host may refuse links to some files."""
+
+    def job(entry: Entry) -> Job[Entry | None]:
+        names = [wire.text(wire.encode(name)) for name in (linkable[entry.path], f"{root}/{entry.path}")]
+        remove = [wire.about(wire.REMOVE, f"{root}/{entry.path}")]  # a part of it that an interrupted call had sent
+        *_removed, reply = yield [*remove, wire.extended(wire.HARDLINK, *names, name=entry.path)]
+        return None if reply.code == wire.OK else entry
+
+    wanted = [entry for entry in entries if entry.path in linkable]
+    refused = [entry for entry in pool.first.run(map(job, wanted)) if entry]
+    done.linked = len(wanted) - len(refused)
+    if refused:
+        done.notes.append(f"the host refused hard links to {len(refused):,} files; they were sent")
+    return [*(entry for entry in entries if entry.path not in linkable), *refused]
+
+
+def _send(pool: Pool, source: str, root: str, entries: t.Sequence[Entry], found: Scan, modes: bool, done: Put, say: Say) -> None:
+    progress = Progress("sending", say, files=len(entries), size=sum(entry.size for entry in entries))
+
+    def sending(entry: Entry) -> Sending:
+        there = found[entry.path].size or 0 if entry.path in found else 0
+        offset = there // jobs.CHUNK * jobs.CHUNK if RESUMED <= there < entry.size else 0
+        path = f"{root}/{entry.path}"
+        return Sending(os.path.join(source, entry.path), path, entry.size, entry.digest, entry.mode, modes, offset)
+
+    # Large ones first, so that none is left over when all others are done.
+    ordered = sorted(entries, key=lambda entry: -entry.size)
+    for sent in pool.run((jobs.send_file(sending(entry), progress.advance) for entry in ordered), len(ordered)):
+        done.sent_files += 1
+        done.sent_bytes += sent
+
+
+def _make_links(pool: Pool, root: str, entries: t.Sequence[Entry]) -> None:
+    for _done in pool.first.run(jobs.check(wire.symlink(entry.digest, f"{root}/{entry.path}", target_first=True)) for entry in entries):
+        pass
+
+
+def _set_modes(pool: Pool, root: str, manifest: Manifest) -> None:
+    """Folders exactly, and last: one may be read-only for its own owner. Files were given their modes when they were sent."""
+    wanted = {entry.path: entry for entry in manifest.entries if entry.kind == "d"}
+    wrong = [
+        wire.set_mode(f"{root}/{path}", wanted[path].mode)
+        for path, what in scan(pool, root).items()
+        if path in wanted and what.mode is not None and stat.S_IMODE(what.mode) != wanted[path].mode
+    ]
+    for _done in pool.first.run(map(jobs.check, sorted(wrong, key=lambda request: -request.name.count("/")))):
+        pass
+
+
+def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool) -> tuple[Drift, dict[str, str]]:
+    """Names, kinds, sizes and modes of a tree whose bytes were read already; and the stamps of its files."""
+    found = scan(pool, root)
+    drift = Drift([], [], [])
+    for entry in manifest.entries:
+        what = found.get(entry.path)
+        if what is None:
+            drift.missing.append(entry.path)
+        elif differs(entry, what, modes):
+            drift.drifted.append(entry.path)
+    known = {entry.path for entry in manifest.entries}
+    drift.extra.extend(sorted(path for path in found if path not in known))
+    stamps = {entry.path: file_stamp(found[entry.path]) for entry in manifest.entries if entry.kind == "f" and entry.path in found}
+    return drift, stamps
