@@ -11,9 +11,11 @@ import shutil
 import tempfile
 
 import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._sftp import mutex
 from remote.hosting import Hosting
-from remote.plain_server import PlainServer
+from remote.plain_server import PASSWORD, USER, PlainServer
 from remote.rounds import SEED
+from remote.tenant import Tenant
 
 
 @pytest.fixture(scope="session")
@@ -74,3 +76,30 @@ def chance(request):
     """Random moments that a seed brings again."""
     print(f"RUNBOOK_SEED={SEED}")
     return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    """Sources are made once; releases of one name are the same in every test."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture
+def tenant(hosting, place, sources):
+    """Deploys to the OpenSSH host."""
+    return Tenant(place, "sftp", place.remote_base, hosting.options(), sources)
+
+
+@pytest.fixture
+def plain_tenant(plain, plain_place, sources, tmp_path):
+    """Deploys to the plain server."""
+    remote = {"host": "127.0.0.1", "port": plain.port, "user": USER, "password": PASSWORD, "timeout": 10.0}
+    remote["known_hosts"] = plain.known_hosts(tmp_path / "known_hosts")
+    return Tenant(plain_place, "sftp", plain_place.remote_base[len(plain.root) :], remote, sources)
+
+
+@pytest.fixture
+def quick_mutex(monkeypatch):
+    """Holders that died are given up almost at once, so that tests don't wait."""
+    monkeypatch.setattr(mutex, "BEAT", 0.06)
+    monkeypatch.setattr(mutex, "DEAD", 0.3)

@@ -144,6 +144,7 @@ class Hosting:
         self.password = secrets.token_urlsafe(12)
         self.port = free_port()
         self._servers: list[subprocess.Popen[bytes]] = []
+        self._mounts: list[pathlib.Path] = []
         self._sites = 0
 
     @property
@@ -179,6 +180,8 @@ class Hosting:
             server.terminate()
         for server in self._servers:
             server.wait(20)
+        for folder in self._mounts:
+            subprocess.run(["umount", "--lazy", folder], check=True)
 
     def trust(self, port: int, public_key: str) -> None:
         """Add a host key to the file of known hosts."""
@@ -196,6 +199,14 @@ class Hosting:
         if "password" not in given:
             found["private_key"] = str(self.key)
         return {**found, **given}
+
+    def small(self) -> pathlib.Path:
+        """A folder of 32 MB in the tenant's home."""
+        folder = HOMES / TENANT / "small"
+        folder.mkdir(mode=0o755)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m,mode=755", "tmpfs", folder], check=True)
+        self._mounts.append(folder)
+        return folder
 
     def site(self, owner: str | None = TENANT, parent: pathlib.Path | None = None, flag: bool = True) -> Place:
         """An empty site with a port of its own; ``parent`` is another folder for it than the tenant's home, ``flag`` installs .htaccess."""

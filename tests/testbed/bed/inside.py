@@ -91,7 +91,7 @@ def pytest(host: str, words: t.Sequence[str], report: pathlib.Path, controller: 
     path, settings = f"{place}:{base}/tests", []
     if controller:
         packages, source = _packages(inside), wordpress.tree()
-        path = f"{path}:{packages}"
+        path = ":".join([path, f"{base}/tests/bench", f"{base}/molecule/support", packages])
         site = _once(inside, source, f"{SITES}/wordpress-{source.name}")
         settings = [f"ANSIBLE_COLLECTIONS_PATH={place}", f"PATH={packages}/bin:/usr/sbin:/usr/bin:/sbin:/bin", f"RUNBOOK_WORDPRESS={site}"]
     settings += [f"{name}={os.environ[name]}" for name in _SETTINGS if name in os.environ]
