@@ -18,16 +18,19 @@ from ansible.plugins.action import ActionBase
 # connection is being made, once for all hosts.
 from ansible_collections.runbook.ops.plugins.action import http_probe as _http_probe  # noqa: F401
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._common.runner import describe_os_error, printable
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run, describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
+from ansible_collections.runbook.ops.plugins.module_utils._release.backends import is_remote
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
+from ansible_collections.runbook.ops.plugins.module_utils._release.stage_remote import stage_remote
 from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
-from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve_source
+from ansible_collections.runbook.ops.plugins.module_utils._source.source import ResolvedSource, resolve_source
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation, Lost
+from ansible_collections.runbook.ops.plugins.plugin_utils._on_controller import run_here
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
-from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, walk_once
+from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, Walked, walk_once
 from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_watched, speaker
 
 MODULE = "runbook.ops.release_stage"
@@ -58,7 +61,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         self._vars = task_vars or {}
         try:
-            options = TaskOptions(self._task.args, STAGE, on_host=["path"]).values
+            given = TaskOptions(self._task.args, STAGE, on_host=["path"])
+            options = given.values
+            if is_remote(options):
+                result.update(run_here(self, self._stage_from_here, given, self._vars))
+                return result
             if options["swap"] and (options["remote_src"] or not options["lock_owner"]):
                 raise InvalidInput("swap needs lock_owner and a source on the controller; use the module release_swap otherwise")
             if options["remote_src"]:
@@ -78,9 +85,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         # As they were given: checking them here has expanded ~ to this machine's home.
         return execute_watched(self, MODULE, dict(self._task.args), self._vars)
 
-    def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
-        rules = rules_from_options(options)
-        cache = Cache(options["cache_dir"]).root
+    def _walked(self, options: t.Mapping[str, t.Any]) -> tuple[ResolvedSource, Walked]:
         src = options["src"]
         source = resolve_source(
             src=src and self._find(src),
@@ -92,7 +97,32 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             timeout=options["timeout"],
         )
         # The worker's parent is the run, the task is the same for all hosts: together they name one walk.
-        walked = walk_once(source.path, rules, cache, f"{os.getppid()} {self._task._uuid}")
+        run = f"{os.getppid()} {self._task._uuid}"
+        return source, walk_once(source.path, rules_from_options(options), Cache(options["cache_dir"]).root, run)
+
+    def _stage_from_here(self, options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+        """The use case for a host on which nothing can be executed."""
+        if options["remote_src"]:
+            raise InvalidInput(f"remote_src can't be used over {options['backend']}, nothing can be executed on that host; give src or url")
+        if options["swap"] and not options["lock_owner"]:
+            raise InvalidInput("swap needs lock_owner; use the module release_swap otherwise")
+        source, walked = self._walked(options)
+        result = stage_remote(options, run, source.path, walked.manifest)
+        return self._with_notes(result, source, walked)
+
+    @staticmethod
+    def _with_notes(result: dict[str, t.Any], source: ResolvedSource, walked: Walked) -> dict[str, t.Any]:
+        result["notes"].extend(source.warnings)
+        if walked.hidden:
+            result["notes"].append(f"{walked.hidden} names of the source are hidden by shared paths and were not staged")
+        if result.get("swap", {}).get("failed"):
+            result.update(failed=True, msg=result["swap"]["msg"])
+        return result
+
+    def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
+        rules = rules_from_options(options)
+        cache = Cache(options["cache_dir"]).root
+        source, walked = self._walked(options)
         request = stage_request(options, rules, walked.manifest.root, socket.gethostname())
         memory = Memory(cache, str(self._vars.get("inventory_hostname")), options["path"])
         talk = Conversation(
@@ -119,12 +149,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             raise
         if not self._task.check_mode:
             memory.keep(walked.manifest)
-        result["notes"].extend(source.warnings)
-        if walked.hidden:
-            result["notes"].append(f"{walked.hidden} names of the source are hidden by shared paths and were not staged")
-        if result.get("swap", {}).get("failed"):
-            result.update(failed=True, msg=result["swap"]["msg"])
-        return result
+        return self._with_notes(result, source, walked)
 
     def _find(self, src: str) -> str:
         """``src`` as playbooks mean it: absolute, or beside the role or playbook; never the current working folder."""

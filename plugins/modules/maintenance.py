@@ -20,22 +20,28 @@ description:
     is not given means none.
   - Whatever lets somebody pass, and the page, exist before the flag does; switching off removes the flag first. A run that is
     killed in between is completed by the next.
+  - With O(backend) other than V(ssh) it does the same over SFTP or cPanel's API, on hosts on which nothing can be executed.
 author:
   - runbook.ops contributors (@runbook-ops)
 extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.full
+  - runbook.ops._backend
 options:
   path:
-    description: The site's base folder, absolute. It must exist, and not everybody may be allowed to write in it.
+    description:
+      - The site's base folder, absolute. It must exist, and not everybody may be allowed to write in it.
+      - With O(state=installed) it is made if it does not exist.
     type: path
     required: true
   state:
     description:
       - Whether maintenance is on (V(present)) or off (V(absent)).
       - Switching off removes allowed addresses, the token and the page too.
+      - V(installed) puts O(snippet) into the C(.htaccess) file O(htaccess) and leaves the switch alone. The role
+        P(runbook.ops.maintenance#role) calls it; other web server configuration is not for this module.
     type: str
-    choices: [present, absent]
+    choices: [present, absent, installed]
     default: present
   message:
     description:
@@ -78,16 +84,24 @@ options:
     description:
       - The account, by name or number, that owns the flag and C(maintenance.d), if it is not the one that the module runs as.
       - Give the account that other runs use, so that these can switch maintenance too.
+      - Not possible with O(backend) other than V(ssh), where everything belongs to the account that connects.
     type: str
   group:
-    description: The group, by name or number, of the flag and C(maintenance.d).
+    description:
+      - The group, by name or number, of the flag and C(maintenance.d). Not possible with O(backend) other than V(ssh).
     type: str
   htaccess:
     description:
       - The C(.htaccess) file in which the role installed its block, if it did. Other files are left alone.
       - The page and C(Retry-After) stand in a block of their own there, because Apache reads no other file on behalf of a C(.htaccess).
       - Defaults to C(.htaccess) in O(path).
+      - With O(state=installed) it is made if it does not exist; otherwise it keeps its mode, its owner and the rest of its text.
+      - With O(backend) other than V(ssh) it must be in O(path) or in a folder below it.
     type: path
+  snippet:
+    description:
+      - The text that the role P(runbook.ops.maintenance#role) makes of its template for Apache. Required with O(state=installed).
+    type: str
 notes:
   - The names in C(maintenance.d/token) are secrets. The folder can be entered but not listed by other accounts.
 seealso:
@@ -115,6 +129,16 @@ EXAMPLES = r"""
     path: /srv/www.example.com
     state: absent
 
+- name: Switch maintenance on where nothing but SFTP is allowed
+  runbook.ops.maintenance:
+    path: /home/example/www.example.com
+    message: Back soon.
+    backend: sftp
+    remote:
+      host: sftp.example.com
+      user: example
+      private_key: ~/.ssh/id_ed25519
+
 - name: See whether maintenance is on, without changing anything
   runbook.ops.maintenance:
     path: /srv/www.example.com
@@ -135,7 +159,7 @@ was_active:
   sample: false
 flag:
   description: What the flag holds after this run; none when maintenance is off.
-  returned: success
+  returned: success, unless O(state=installed)
   type: dict
   contains:
     since:
@@ -155,53 +179,43 @@ flag:
       type: str
 previous:
   description: What the flag held before this run; none when maintenance was off, or when the flag was made by other means.
-  returned: success
+  returned: success, unless O(state=installed)
   type: dict
 allow_names:
   description: The addresses and address prefixes that pass, as the web server tests for them. V(198.51.100) stands for 198.51.100.0/24.
-  returned: success
+  returned: success, unless O(state=installed)
   type: list
   elements: str
   sample: ["198.51.100", "203.0.113.7"]
 token_set:
   description: Whether there is a bypass token. The token itself is never returned.
-  returned: success
+  returned: success, unless O(state=installed)
   type: bool
   sample: true
 retry_after_header:
   description: The value of C(Retry-After) that clients get; none when maintenance is off.
-  returned: success
+  returned: success, unless O(state=installed)
   type: str
   sample: "300"
 bypass_hint:
   description: How the token is used, without the token.
   returned: when a token is set
   type: str
+transcript:
+  description: What would be done on the host, one line each, without tokens.
+  returned: in check mode and with O(remote.offline=true), when O(backend) is not V(ssh)
+  type: list
+  elements: str
+  sample: ["write 109 bytes to /home/example/www.example.com/maintenance.flag (mode 0644)"]
 """
 
-from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
+from ansible_collections.runbook.ops.plugins.module_utils._maintenance.options import MAINTENANCE
 from ansible_collections.runbook.ops.plugins.module_utils._maintenance.switch import switch
-
-SPEC = ArgumentSpec(
-    {
-        "path": {"type": "path", "required": True},
-        "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-        "message": {"type": "str"},
-        "retry_after": {"type": "int"},
-        "until": {"type": "str"},
-        "allow_ips": {"type": "list", "elements": "str"},
-        "bypass_token": {"type": "str", "no_log": True},
-        "by": {"type": "str"},
-        "owner": {"type": "str"},
-        "group": {"type": "str"},
-        "htaccess": {"type": "path"},
-    }
-)
 
 
 def main() -> None:
-    run_module(SPEC, switch)
+    run_module(MAINTENANCE, switch)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - runbook.ops._attributes.info
   - runbook.ops._attributes.actiongroup_release
   - runbook.ops._release
+  - runbook.ops._backend
 author:
   - runbook.ops contributors (@runbook-ops)
 options:
@@ -29,6 +30,11 @@ options:
       - How many events of the history to return. V(0) returns all.
     type: int
     default: 20
+  listing:
+    description:
+      - Whether to list what stands in C(releases/) and in C(current), as C(ls -l) does, for the evidence of what a deploy changed.
+    type: bool
+    default: false
 """
 
 EXAMPLES = r"""
@@ -78,6 +84,22 @@ interrupted:
   description: The swap that a killed run had announced, V(null) when there is none. The next swap or stage puts it right.
   returned: success
   type: dict
+listing:
+  description:
+    - C(releases/), C(current), and what is in the folder that C(current) leads to, one line each, with permissions, size, time of change in
+      UTC and name. Of a folder at most 500 names.
+  returned: when O(listing) is true
+  type: list
+  elements: str
+  sample:
+    - "releases/:"
+    - drwxr-xr-x 4096 2030-01-31T22:30:00Z 20300131_223000
+    - ""
+    - "current:"
+    - lrwxrwxrwx 24 2030-01-31T22:31:00Z current -> releases/20300131_223000
+    - ""
+    - "current/:"
+    - -rw-r--r-- 405 2030-01-31T22:30:00Z index.php
 problem:
   description: Why C(current) can't be used as it is. Empty when it can.
   returned: success

@@ -17,6 +17,7 @@ extends_documentation_fragment:
   - runbook.ops._attributes.full
   - runbook.ops._attributes.actiongroup_release
   - runbook.ops._release
+  - runbook.ops._backend
 author:
   - runbook.ops contributors (@runbook-ops)
 options:

@@ -16,6 +16,7 @@ extends_documentation_fragment:
   - runbook.ops._attributes
   - runbook.ops._attributes.actiongroup_release
   - runbook.ops._release
+  - runbook.ops._backend
   - runbook.ops._release.holder
   - runbook.ops._release.assume
 author:

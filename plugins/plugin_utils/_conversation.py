@@ -11,8 +11,8 @@ import typing as t
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.progress import Progress
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import SHORT, Manifest
-from ansible_collections.runbook.ops.plugins.module_utils._release.stage import Request
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import Result, finish_stage, predict_stage
+from ansible_collections.runbook.ops.plugins.module_utils._release.staging import Request
 from ansible_collections.runbook.ops.plugins.module_utils._release.wire import pack
 
 from ._upload import Uploads

@@ -17,7 +17,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.errors import 
 class TaskOptions:
     """Checked options of a task, and a way to keep its secrets out of the result.
 
-    ``on_host`` names required options that are paths on the host."""
+    ``on_host`` names options that are paths on the host."""
 
     def __init__(self, arguments: t.Mapping[str, t.Any], spec: ArgumentSpec, on_host: t.Sequence[str] = ()) -> None:
         # Plain values, free of the template engine's own types.
@@ -29,7 +29,8 @@ class TaskOptions:
         self.values: dict[str, t.Any] = self._checked.validated_parameters
         for name in on_host:
             # The check has expanded ~ to the home on this machine; the host does it for itself.
-            self.values[name] = given[name]
+            if name in given:
+                self.values[name] = given[name]
 
     def without_secrets(self, result: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
         return t.cast("dict[str, t.Any]", remove_values(dict(result), self._checked._no_log_values))

@@ -5,34 +5,22 @@
 
 A site's base often belongs to an unprivileged account while the module runs as root and gives files away (``owner``). Every step
 is therefore relative to an open folder and never follows a link, so that nobody can lead it elsewhere between two steps.
-Each ``ensure_…`` method answers whether something was wrong, and puts it right unless the folder is ``dry`` (check mode).
 """
 
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import os
-import re
+import posixpath
 import secrets
 import stat
 import typing as t
 
-from .._common.errors import Refused
+from .._common.errors import InvalidInput, Refused
+from .._common.files import site_base
+from .entries import HTACCESS, PUBLIC, Owner, is_left_over
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_PARTIAL = re.compile(r"\.[^/]*\.[0-9a-f]{12}\.partial")
-
-
-@dataclasses.dataclass(frozen=True)
-class Owner:
-    """Who shall own what is made; -1 leaves it to the system and accepts what is there."""
-
-    uid: int = -1
-    gid: int = -1
-
-    def holds(self, found: os.stat_result) -> bool:
-        return self.uid in (-1, found.st_uid) and self.gid in (-1, found.st_gid)
 
 
 class Folder:
@@ -65,12 +53,14 @@ class Folder:
         except FileNotFoundError:
             return None
 
+    def is_file(self, name: str) -> bool:
+        found = self.found(name)
+        return found is not None and stat.S_ISREG(found.st_mode)
+
     def names(self) -> list[str]:
-        """The sorted names in the folder, without what an interrupted run left behind."""
-        return [name for name in self._all() if not _PARTIAL.fullmatch(name)]
+        return [name for name in self._all() if not is_left_over(name)]
 
     def read(self, name: str) -> bytes | None:
-        """The content of a regular file, or None when there is none; anything else under that name is refused."""
         found = self.found(name)
         if found is None:
             return None
@@ -82,7 +72,6 @@ class Folder:
             return stream.read()
 
     def child(self, name: str) -> Folder:
-        """The folder of that name; an imagined one when it does not exist. A link or a file there is refused."""
         found = self.found(name)
         path = f"{self.path}/{name}"
         if found is None:
@@ -135,8 +124,13 @@ class Folder:
                     raise
         return True
 
+    def ensure_content(self, name: str, data: bytes) -> bool:
+        found = self.found(name)
+        if found is None:
+            return False
+        return self.ensure_file(name, data, stat.S_IMODE(found.st_mode), Owner(found.st_uid, found.st_gid))
+
     def ensure_link(self, name: str, target: str) -> bool:
-        """A symbolic link to exactly that target."""
         found = self.found(name)
         if found is not None and stat.S_ISLNK(found.st_mode) and os.readlink(name, dir_fd=self.fd) == target:
             return False
@@ -148,7 +142,6 @@ class Folder:
         return True
 
     def ensure_absent(self, name: str) -> bool:
-        """No file and no link of that name."""
         if self.found(name) is None:
             return False
         if not self.dry:
@@ -157,7 +150,6 @@ class Folder:
         return True
 
     def ensure_only(self, wanted: t.Collection[str], data: bytes, mode: int) -> bool:
-        """Exactly the wanted files, the new ones made before the old ones go."""
         changed = False
         for name in wanted:
             changed |= self.ensure_file(name, data, mode)
@@ -167,18 +159,13 @@ class Folder:
         return changed
 
     def remove_partials(self, names: t.Collection[str]) -> bool:
-        """Remove what interrupted runs left beside the files of these names."""
         changed = False
         for name in self._all():
-            if _PARTIAL.fullmatch(name) and name[1 : -len(".123456789abc.partial")] in names:
+            if is_left_over(name, names):
                 changed |= self.ensure_absent(name)
         return changed
 
     def ensure_no_folder(self, name: str, ours: t.Collection[str] | None = None) -> bool:
-        """No folder of that name, unless it holds something that is not ours (None: all is).
-
-        Whoever put that there knows why, and without a flag it does no harm.
-        """
         if self.found(name) is None:
             return False
         with self.child(name) as child:
@@ -190,7 +177,6 @@ class Folder:
         return True
 
     def sync(self) -> None:
-        """Make the names in the folder survive a power failure."""
         if self.fd is not None and not self.dry:
             os.fsync(self.fd)
 
@@ -211,13 +197,50 @@ class Folder:
         try:
             yield
         except OSError as error:
-            public = name in ("maintenance.flag", "maintenance.d", ".htaccess", "page.html", "allow", "token", "retry")
-            raise type(error)(error.errno, error.strerror, f"{self.path}/{name}" if public else self.path) from None
+            raise type(error)(error.errno, error.strerror, f"{self.path}/{name}" if name in PUBLIC else self.path) from None
 
 
-def open_folder(path: str, owner: Owner, dry: bool) -> Folder:
-    """The existing folder at ``path``; links on the way are the operator's own and are followed."""
-    return Folder(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), path, owner, dry)
+class OnDisk:
+    """A site on a disk of this machine."""
+
+    def __init__(self, path: str) -> None:
+        self.base = site_base(path)
+
+    def open(self, owner: Owner, dry: bool) -> Folder | None:
+        folder = _open(self.base, owner, dry)
+        if folder is None:
+            return None
+        found = os.fstat(t.cast(int, folder.fd))
+        if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+            folder.close()
+            raise Refused(f"everybody may write in {self.base}, so anybody could switch maintenance; run chmod o-w {self.base} first")
+        return folder
+
+    def make(self, owner: Owner) -> None:
+        os.makedirs(self.base, 0o755)
+        with Folder(os.open(self.base, _DIRECTORY), self.base, owner, False) as folder:
+            os.fchown(t.cast(int, folder.fd), owner.uid, owner.gid)
+
+    def nowhere(self) -> Folder:
+        return Folder(None, self.base, Owner(), True)
+
+    def beside(self, htaccess: str, owner: Owner, dry: bool) -> Folder | None:
+        if not htaccess.startswith("/"):
+            raise InvalidInput(f"htaccess {htaccess!r} must be the absolute path of a file named {HTACCESS}")
+        return _open(posixpath.dirname(htaccess), owner, dry)
+
+    def told(self, dry: bool) -> dict[str, t.Any]:
+        return {}
+
+
+def _open(path: str, owner: Owner, dry: bool) -> Folder | None:
+    """The folder at ``path``, None where there is none; links on the way are the operator's own and are followed."""
+    try:
+        return Folder(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC), path, owner, dry)
+    except FileNotFoundError:
+        return None
+    except NotADirectoryError:
+        raise InvalidInput(f"{path} is not a folder; path is the site's base folder, and a .htaccess lies in one") from None
 
 
 def _partial(name: str) -> str:

@@ -5,17 +5,18 @@
 
 Apache reads no other file on behalf of an ``.htaccess`` (neither ``Include`` nor ``%{file:…}`` are allowed there) and its error page
 must lie below the document root, which a site with releases does not offer. But it reads the ``.htaccess`` anew for every request: so
-what changes stands in a block of its own there, which this package writes. The role writes the other, unchanging block.
+what changes stands in a block of its own there. The other, unchanging block is the role's template, written by ``state: installed``.
 """
 
 from __future__ import annotations
 
 import re
 
-from .._common.errors import Refused
+from .._common.errors import InvalidInput, Refused
 
-# The role writes its block between these lines with ansible.builtin.blockinfile; its presence says that Apache is in use here.
+# The role's block stands between these lines; its presence says that Apache is in use here.
 ROLE_BLOCK = "# BEGIN runbook.ops maintenance"
+_ROLE_END = "# END runbook.ops maintenance"
 # Apache's expressions, and the text of an ErrorDocument is one, may hold 8192 bytes.
 LONGEST_PAGE = 8000
 _BEGIN = "# BEGIN runbook.ops maintenance page"
@@ -28,6 +29,37 @@ _BLOCK = re.compile(rf"^{_BEGIN}\n.*?^{_END}\n", re.MULTILINE | re.DOTALL)
 def is_ours(text: str) -> bool:
     """Whether the role's block is in this ``.htaccess``."""
     return ROLE_BLOCK in text.splitlines()
+
+
+def check_snippet(snippet: str) -> None:
+    """``InvalidInput`` for a text that is not the role's block."""
+    if _CLOSED.search(snippet) is None or any(line.strip() in (ROLE_BLOCK, _ROLE_END) for line in snippet.splitlines()):
+        raise InvalidInput("snippet is not what the role maintenance makes for Apache; use the role with maintenance_state=installed")
+
+
+def with_snippet(text: str, snippet: str) -> str:
+    """``text`` in which the role's block is ``snippet``: where it was, or else at the end."""
+    before, _found, after = _around_snippet(text)
+    if before and not before.endswith("\n"):
+        before += "\n"
+    return f"{before}{ROLE_BLOCK}\n{snippet.strip()}\n{_ROLE_END}\n{after}"
+
+
+def snippet_of(text: str) -> str:
+    """The role's block in ``text`` with its markers; empty when there is none."""
+    return _around_snippet(text)[1]
+
+
+def _around_snippet(text: str) -> tuple[str, str, str]:
+    lines = text.splitlines(keepends=True)
+    stripped = [line.rstrip() for line in lines]
+    if ROLE_BLOCK not in stripped:
+        return text, "", ""
+    begin = stripped.index(ROLE_BLOCK)
+    if _ROLE_END not in stripped[begin:]:
+        raise Refused(f"the maintenance block in .htaccess has no line {_ROLE_END!r}; remove what is left of the block and run again")
+    end = stripped.index(_ROLE_END, begin) + 1
+    return "".join(lines[:begin]), "".join(lines[begin:end]), "".join(lines[end:])
 
 
 def with_page(text: str, page: str, retry: str) -> str:

@@ -15,7 +15,7 @@ import typing as t
 from .._common.errors import InvalidInput
 from .._common.times import parse_moment
 from .addresses import allow_names
-from .folder import Owner
+from .entries import Owner
 from .moment import check_retry_after, check_until
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{16,128}")

@@ -25,21 +25,19 @@ import datetime
 import getpass
 import json
 import os
-import posixpath
-import stat
 import typing as t
 
-from .._common.errors import InvalidInput, Refused
-from .._common.files import site_base
+from .._common.errors import InvalidInput
 from .._common.runner import Run
 from .._common.times import parse_moment
 from . import htaccess, page
-from .folder import Folder, Owner, open_folder
+from .entries import DATA, FLAG, HTACCESS, Entries, Owner
+from .folder import OnDisk
+from .install import install
 from .moment import check_retry_after, retry_header
+from .opening import Place, open_base, open_beside
 from .request import Notice, Request, check_message, parse
 
-FLAG = "maintenance.flag"
-DATA = "maintenance.d"
 _HINT = "open the site once with ?maintenance_bypass=<token> (a cookie remembers it), or send the header X-Maintenance-Bypass: <token>"
 _FILE_MODE = 0o644
 _TOKEN_MODE = 0o600
@@ -70,30 +68,36 @@ class After:
 
 
 def switch(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
-    """The use case of the module: ``options`` are its options."""
+    """The use case of the module for a site on this machine: ``options`` are its options."""
+    return switch_at(OnDisk(options["path"]), options, run)
+
+
+def switch_at(place: Place, options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+    """The use case for a site wherever it is."""
     now = datetime.datetime.now(datetime.timezone.utc)
-    base = site_base(options["path"])
     request = parse(options, now)
+    if options["state"] == "installed":
+        return {**install(place, options, request.owner, run), **place.told(run.check_mode)}
     present = options["state"] == "present"
     with contextlib.ExitStack() as stack:
-        folder = stack.enter_context(_open_base(base, request.owner, run, present))
-        beside = stack.enter_context(_open_htaccess(options["htaccess"] or f"{base}/.htaccess", folder))
+        folder = stack.enter_context(open_base(place, request.owner, run, present))
+        beside = stack.enter_context(open_beside(place, options["htaccess"], Owner(), folder))
         before = _before(folder)
         if not present:
             changed = _off(folder, beside)
-            return _result(base, before, None, changed)
+            return {**_result(place.base, before, None, changed), **place.told(run.check_mode)}
         notice = _merged(request, before)
         if notice.until is not None and notice.until <= now:
-            run.warn(f"maintenance of {base} was to end at {notice.until.isoformat()} and is still on")
+            run.warn(f"maintenance of {place.base} was to end at {notice.until.isoformat()} and is still on")
         # What is not said stays as it is during maintenance; leftovers of an interrupted run let nobody in.
         names = request.allow if request.allow is not None else (before.allow if before.active else [])
         tokens = request.tokens if request.tokens is not None else (before.tokens if before.active else [])
         after = After(_flag(notice, before, options["by"], now), notice, names, tokens, retry_header(notice.retry_after, notice.until, now))
         changed = _on(folder, beside, after, now)
-        return _result(base, before, after, changed)
+        return {**_result(place.base, before, after, changed), **place.told(run.check_mode)}
 
 
-def _on(base: Folder, beside: Folder, after: After, now: datetime.datetime) -> bool:
+def _on(base: Entries, beside: Entries, after: After, now: datetime.datetime) -> bool:
     retry = after.retry
     html = page.render(after.notice.message, after.notice.retry_after, after.notice.until, now)
     edited = _edited(beside, lambda text: htaccess.with_page(text, html, retry))
@@ -122,7 +126,7 @@ def _on(base: Folder, beside: Folder, after: After, now: datetime.datetime) -> b
     return changed
 
 
-def _off(base: Folder, beside: Folder) -> bool:
+def _off(base: Entries, beside: Entries) -> bool:
     changed = base.ensure_absent(FLAG)
     base.sync()
     changed |= base.remove_partials((FLAG,))
@@ -142,7 +146,7 @@ def _off(base: Folder, beside: Folder) -> bool:
     return changed
 
 
-def _before(base: Folder) -> Before:
+def _before(base: Entries) -> Before:
     content = base.read(FLAG)
     flag: dict[str, t.Any] | None = None
     if content is not None:
@@ -242,52 +246,18 @@ def _account() -> str:
         return str(os.getuid())
 
 
-def _open_base(base: str, owner: Owner, run: Run, present: bool) -> Folder:
-    try:
-        folder = open_folder(base, owner, run.check_mode)
-    except FileNotFoundError:
-        if present and not run.check_mode:
-            raise InvalidInput(f"{base} does not exist; check path, or deploy the site first") from None
-        run.warn(f"{base} does not exist on this host; " + ("a real run would need it" if present else "nothing to switch off"))
-        return Folder(None, base, owner, True)
-    except NotADirectoryError:
-        raise InvalidInput(f"{base} is not a folder; path is the site's base folder") from None
-    found = os.fstat(t.cast(int, folder.fd))
-    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
-        folder.close()
-        raise Refused(f"everybody may write in {base}, so anybody could switch maintenance; run chmod o-w {base} first")
-    return folder
-
-
-def _open_htaccess(path: str, base: Folder) -> Folder:
-    """The folder in which Apache's ``.htaccess`` with the role's block lies; an imagined one where there is none."""
-    nowhere = Folder(None, posixpath.dirname(path), Owner(), base.dry)
-    if posixpath.basename(path) != ".htaccess" or not path.startswith("/"):
-        raise InvalidInput(f"htaccess {path!r} must be the absolute path of a file named .htaccess")
-    try:
-        folder = open_folder(nowhere.path, Owner(), base.dry)
-    except FileNotFoundError:
-        return nowhere
-    found = folder.found(".htaccess")
-    if found is None or not stat.S_ISREG(found.st_mode):
-        folder.close()
-        return nowhere
-    return folder
-
-
-def _edited(folder: Folder, edit: t.Callable[[str], str]) -> bytes | None:
+def _edited(folder: Entries, edit: t.Callable[[str], str]) -> bytes | None:
     """The content that ``.htaccess`` shall have, or None where there is none with the role's block. May refuse, writes nothing."""
-    content = folder.read(".htaccess")
+    content = folder.read(HTACCESS) if folder.is_file(HTACCESS) else None
     # Byte for byte: the rest of the file is somebody else's, in whatever encoding.
     text = (content or b"").decode("utf-8", "surrogateescape")
     return edit(text).encode("utf-8", "surrogateescape") if htaccess.is_ours(text) else None
 
 
-def _ensure_htaccess(folder: Folder, content: bytes | None) -> bool:
-    found = folder.found(".htaccess")
-    if found is None or content is None:
+def _ensure_htaccess(folder: Entries, content: bytes | None) -> bool:
+    if content is None:
         return False
-    changed = folder.ensure_file(".htaccess", content, stat.S_IMODE(found.st_mode), Owner(found.st_uid, found.st_gid))
-    changed |= folder.remove_partials((".htaccess",))
+    changed = folder.ensure_content(HTACCESS, content)
+    changed |= folder.remove_partials((HTACCESS,))
     folder.sync()
     return changed

@@ -6,14 +6,17 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import typing as t
 
 from .._common.errors import InvalidInput, Refused
-from .._common.runner import Run
+from .._common.runner import Run, UseCase
 from .store import LocalStore, RemoteStore, Store
 
 # Where a module runs as it always does; on the others nothing can be executed, so it runs on the controller.
 SSH = "ssh"
+# Not an option of users': the store that stands in for a host that nobody is to connect to.
+REHEARSAL = "rehearsal"
 
 
 def is_remote(options: t.Mapping[str, t.Any]) -> bool:
@@ -35,10 +38,8 @@ def open_store(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[Store]:
 def open_remote(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[RemoteStore]:
     """The same for what only stores can do that are filled from the controller."""
     backend, remote = options["backend"], options.get("remote") or {}
-    if remote.get("offline"):
-        from .._remote.rehearsal import Rehearsal
-
-        yield Rehearsal(options["path"])
+    if options.get(REHEARSAL) is not None:
+        yield options[REHEARSAL]
     elif backend == "sftp":
         from .._sftp.store import open_sftp
 
@@ -51,6 +52,20 @@ def open_remote(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[RemoteSt
             yield cpanel
     else:
         raise InvalidInput(f"backend {backend!r} is not one of ssh, sftp and cpanel")
+
+
+def on_controller(use_case: UseCase, options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
+    """Run a use case for a site on a host where nothing can be executed. With ``offline`` its result has a ``transcript`` of what
+    it would do there, and nobody is connected to."""
+    if not (options["remote"] or {}).get("offline"):
+        return dict(use_case(options, run))
+    from .._remote.rehearsal import Rehearsal
+
+    store = Rehearsal(options["path"])
+    if options.get("assume_staged"):
+        store.assume(options["release"])
+    result = dict(use_case({**options, REHEARSAL: store}, dataclasses.replace(run, check_mode=False)))
+    return {"transcript": store.transcript, **result}
 
 
 def refuse_remote(options: t.Mapping[str, t.Any], what: str) -> None:

@@ -17,7 +17,7 @@ from .._common.errors import InvalidInput, Refused
 from .._common.progress import Advance, unseen
 from .manifest import Entry, Manifest
 from .site import RELEASES, Record, Site
-from .store import LocalStore
+from .store import LocalStore, Store
 
 # ext4 allows 65,000 names for one inode.
 MOST_LINKS = 60_000
@@ -58,7 +58,7 @@ class Owner:
 class Known:
     """Where this host has content already: sha256 to a path in a complete release, newest release first."""
 
-    def __init__(self, site: Site, store: LocalStore, records: t.Mapping[str, Record]) -> None:
+    def __init__(self, site: Site, store: Store, records: t.Mapping[str, Record]) -> None:
         self._site, self._store = site, store
         usable = [record for record in records.values() if record.state in ("ready", "live", "retired") and site.exists(record.id)]
         self._releases = sorted(usable, key=lambda item: (item.state == "live", item.created), reverse=True)[:SEARCHED]

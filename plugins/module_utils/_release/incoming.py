@@ -11,10 +11,8 @@ import typing as t
 
 from .._common.errors import RunbookError
 from .manifest import Entry, Manifest
-from .site import RELEASES, Site
-from .store import STATE, LocalStore
-
-_ALL = f"{STATE}/incoming"
+from .site import INCOMING, RELEASES, Site
+from .store import LocalStore
 
 
 class Incoming:
@@ -22,7 +20,7 @@ class Incoming:
 
     def __init__(self, store: LocalStore, site: Site, release: str) -> None:
         self._store, self._site, self._release = store, site, release
-        self.path = f"{_ALL}/{release}"
+        self.path = f"{INCOMING}/{release}"
         self.blobs = self._store.absolute(f"{self.path}/blobs")
         self.tree = self._store.absolute(f"{self.path}/tree")
 
@@ -80,7 +78,7 @@ class Incoming:
         return notes
 
     def _others(self) -> list[Incoming]:
-        return [Incoming(self._store, self._site, name) for name in self._store.names(_ALL) if name != self._release]
+        return [Incoming(self._store, self._site, name) for name in self._store.names(INCOMING) if name != self._release]
 
 
 def _own_files(tree: str, manifest: Manifest) -> t.Iterator[tuple[Entry, str]]:

@@ -15,6 +15,7 @@ from .._common.progress import Progress, Say, silent
 from .._common.runner import Run
 from . import journal, lock
 from .backends import open_store
+from .listing import listing
 from .site import RELEASES, Record, Site
 from .store import Store
 
@@ -82,4 +83,7 @@ def _row(site: Site, store: Store, record: Record, verify: bool, say: Say) -> di
 def release_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case."""
     with open_store(options, run) as store:
-        return {"changed": False, **info(store, verify=options["verify"], history=options["history"], say=run.say)}
+        result = {"changed": False, **info(store, verify=options["verify"], history=options["history"], say=run.say)}
+        if options["listing"]:
+            result["listing"] = listing(store)
+    return result

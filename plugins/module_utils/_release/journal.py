@@ -88,11 +88,11 @@ def _move(site: Site, step: Step) -> Taken:
     if leaving is None:
         store.rename(f"{RELEASES}/{step.to}", CURRENT)
         return Taken()
-    return Taken(False, round(store.trade(CURRENT, f"{RELEASES}/{leaving}", f"{RELEASES}/{step.to}"), 1))
+    return Taken(False, round(store.trade(CURRENT, f"{RELEASES}/{leaving}", f"{RELEASES}/{step.to}"), 3))
 
 
 def _since(began: float) -> float:
-    return round((time.monotonic() - began) * 1000, 1)
+    return round((time.monotonic() - began) * 1000, 3)
 
 
 def finish(site: Site, step: Step) -> None:

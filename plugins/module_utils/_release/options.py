@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 from .._common.argspec import ArgumentSpec
+from .._remote.options import BACKEND
 
-PATH = ArgumentSpec({"path": {"type": "path", "required": True}})
+PATH = ArgumentSpec({"path": {"type": "path", "required": True}}).merge(BACKEND)
 HOLDER = ArgumentSpec({"lock_owner": {"type": "str"}, "by": {"type": "str", "default": ""}})
 
 _SHARED = {"type": "list", "elements": "raw", "default": []}
@@ -81,6 +82,7 @@ INFO = PATH.merge(
         {
             "verify": {"type": "bool", "default": False},
             "history": {"type": "int", "default": 20},
+            "listing": {"type": "bool", "default": False},
         }
     )
 )

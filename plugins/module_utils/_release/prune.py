@@ -13,7 +13,7 @@ from .._common.errors import InvalidInput, Refused
 from .._common.runner import Run
 from . import journal, lock
 from .backends import open_store
-from .site import RELEASES, Record, Site
+from .site import INCOMING, RELEASES, Record, Site
 from .store import STATE, Store
 
 # An unfinished release is kept this long for a run that resumes it, if no newer release went live meanwhile.
@@ -133,9 +133,9 @@ def _prune(
 
 def _drop_strays(site: Site, store: Store, records: dict[str, Record]) -> None:
     """What killed runs left: manifests and uploads without a record, half-written files, locks that never got their name."""
-    for name in store.names(f"{STATE}/incoming"):
+    for name in store.names(INCOMING):
         if name not in records or records[name].state != "staging":
-            store.remove_tree(f"{STATE}/incoming/{name}")
+            store.remove_tree(f"{INCOMING}/{name}")
     for folder in (STATE, f"{STATE}/releases", f"{STATE}/manifests"):
         for name in store.names(folder):
             if name.endswith(".partial"):
@@ -144,7 +144,7 @@ def _drop_strays(site: Site, store: Store, records: dict[str, Record]) -> None:
         if name.startswith("lock-"):
             store.remove_tree(f"{STATE}/{name}")
     for name in store.names(f"{STATE}/manifests"):
-        if name.endswith(".json") and name[:-5] not in records:
+        if name.endswith((".json", ".stamps")) and name.rpartition(".")[0] not in records:
             store.remove(f"{STATE}/manifests/{name}")
 
 

@@ -21,7 +21,7 @@ from .manifest import compare
 from .site import RELEASES, Site, release_id
 from .store import LocalStore
 from .verify import Scan, verify_tree
-from .walk import Rules, manifest_of
+from .walk import Rules, is_shared, manifest_of
 
 
 def run_commands(
@@ -90,9 +90,7 @@ def _seal(site: Site, store: LocalStore, release: str, by: str) -> dict[str, t.A
             return {"sealed": False, "changes": {"added": 0, "changed": 0, "removed": 0}}
         links = {entry.path: entry for entry in new.entries if entry.kind == "l"}
         for entry in old.entries:
-            # Only links to shared data climb out of a release, see walk.leads_out.
-            outward = "../" * (entry.path.count("/") + 2) + "shared/"
-            if entry.kind == "l" and entry.digest.startswith(outward) and links.get(entry.path) != entry:
+            if is_shared(entry) and links.get(entry.path) != entry:
                 raise Refused(
                     f"a command replaced the link to shared data {entry.path} in release {release};"
                     " its data would be lost with the release, correct the command"

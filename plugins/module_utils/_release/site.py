@@ -22,6 +22,7 @@ RELEASES = "releases"
 SHARED = "shared"
 HISTORY = f"{STATE}/history.jsonl"
 JOURNAL = f"{STATE}/swap.json"
+INCOMING = f"{STATE}/incoming"  # what unfinished stagings have received, by release
 
 State = t.Literal["staging", "ready", "live", "retired", "bad"]
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -118,8 +119,9 @@ class Site:
     def place(self, release: str) -> str:
         """The name of a release's folder."""
         name = f"{RELEASES}/{release}"
-        if not self.store.links and self.store.stat(name) is None and self.current() == release:
-            return CURRENT
+        if not self.store.links and self.store.stat(name) is None:
+            with contextlib.suppress(Refused):
+                return CURRENT if self.current() == release else name
         return name
 
     def _written(self) -> list[Record]:
@@ -176,6 +178,11 @@ class Site:
             return self.manifest(release)
         return None
 
+    @staticmethod
+    def stamps_name(release: str) -> str:
+        """Where it is written what could be seen of the release's files when they were verified, for stores that can't tell more."""
+        return f"{STATE}/manifests/{release}.stamps"
+
     def save_manifest(self, release: str, manifest: Manifest) -> None:
         self.store.write(f"{STATE}/manifests/{release}.json", manifest.to_json())
 
@@ -193,8 +200,9 @@ class Site:
                 self.save(record)
         # The record goes last: as long as it is there, a killed removal is finished by the next one.
         self.store.remove_tree(f"{RELEASES}/{release}")
-        self.store.remove_tree(f"{STATE}/incoming/{release}")
+        self.store.remove_tree(f"{INCOMING}/{release}")
         self.store.remove(f"{STATE}/manifests/{release}.json")
+        self.store.remove(self.stamps_name(release))
         self.store.remove(f"{STATE}/releases/{release}.json")
 
     # -- the line of good releases -----------------------------------------------------------------------------

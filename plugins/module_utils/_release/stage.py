@@ -16,69 +16,44 @@ conversation: the source is walked on the host itself.
 from __future__ import annotations
 
 import base64
-import contextlib
 import ctypes
 import dataclasses
-import functools
 import io
 import os
 import sys
 import typing as t
 
-from .._common import clock
-from .._common.errors import InvalidInput, Refused, RunbookError
+from .._common.errors import InvalidInput, RunbookError
 from .._common.files import fsync_folder
-from .._common.progress import Advance, Progress, Say, silent
+from .._common.progress import Say, silent
 from .._common.runner import Run
-from . import journal, lock
-from .build import Builder, Built, Known, Owner, check_space
+from . import lock
+from .build import Builder, Built, Owner, check_space
 from .incoming import Incoming
-from .manifest import SHORT, Changes, Entry, Manifest, compare
+from .manifest import SHORT, Entry, Manifest
 from .receive import receive
-from .site import RELEASES, SHARED, Record, Site, release_id
+from .site import RELEASES, SHARED
+from .staging import Request, Staging
 from .store import LocalStore
 from .verify import verify_tree
-from .walk import Shared
 
 # Folders as the controller describes them: {folder: [[name, kind, mode, size, digest], ...]}.
 Trees = t.Mapping[str, t.Sequence[t.Sequence[t.Any]]]
 
 
-@dataclasses.dataclass
-class Request:
-    """What to stage and how. ``reuse_current``: when the current release has the same content, answer with it instead."""
-
-    release: str
-    root: str
-    shared: tuple[Shared, ...] = ()
-    owner: str | None = None
-    group: str | None = None
-    metadata: dict[str, str] = dataclasses.field(default_factory=dict)
-    hardlink: bool = True
-    reuse_current: bool = False
-    by: str = ""
-    lock_owner: str | None = None
-    lock: dict[str, t.Any] | None = None  # acquire it first: where, ttl, take_over
-
-    def to_wire(self) -> dict[str, t.Any]:
-        return {**dataclasses.asdict(self), "shared": [dataclasses.astuple(item) for item in self.shared]}
-
-    @classmethod
-    def from_wire(cls, data: t.Mapping[str, t.Any]) -> Request:
-        return cls(**{**data, "shared": tuple(Shared(*item) for item in data["shared"])})
-
-
-class Stager:
+class Stager(Staging):
     """Stages one release on this host."""
 
+    store: LocalStore
+
     def __init__(self, store: LocalStore, request: Request, check_mode: bool = False, say: Say = silent) -> None:
-        self.say = say
-        self.store, self.site, self.request, self.check_mode = store, Site(store), request, check_mode
-        self.release = release_id(request.release)
+        super().__init__(store, request, check_mode, say)
         self.incoming = Incoming(store, self.site, self.release)
         self.owner = Owner.named(request.owner, request.group)
-        self.notes: list[str] = []
-        self._inside = False
+
+    def make_base(self) -> None:
+        super().make_base()
+        self.owner.give(self.store.base)
 
     # -- 1 ------------------------------------------------------------------------------------------------------
 
@@ -114,88 +89,11 @@ class Stager:
         if upload:
             _received(t.cast(t.BinaryIO, io.BytesIO(base64.b64decode(upload))), self.incoming.blobs)
 
-    def settled(self) -> dict[str, t.Any] | None:
-        """What can be said without looking at the content; also takes the lock and recovers an interrupted swap."""
-        self.store.check_base()
-        self._lock()
-        recovered = journal.recover(self.site, self.check_mode)
-        if recovered:
-            self.notes.append(recovered)
-        self._check_shared()
-        records = self.site.records()
-        record = records.get(self.release)
-        if record is None and self.site.exists(self.release):
-            raise Refused(
-                f"{self.store.absolute(RELEASES)}/{self.release} exists but has no record, something else made it; "
-                "choose another release id or move it away"
-            )
-        if record and record.state == "bad":
-            raise Refused(f"release {self.release} was marked bad ({record.reason}); stage under a new id")
-        if record and record.state != "staging" and not self.site.exists(self.release):
-            # A removal was killed, or somebody deleted the folder: what is known of it describes nothing any more.
-            self.notes.append(f"release {self.release} was {record.state} but its folder is gone; it is staged anew")
-            if not self.check_mode:
-                self.site.save(Record(self.release, "staging", clock.now(), previous=record.previous, by=self.request.by))
-            return None
-        if record and record.state != "staging":
-            if record.source_root != self.request.root:
-                raise Refused(f"release {self.release} exists with other content; stage under a new id, a release is never edited")
-            if not self.check_mode:
-                # Of a run that was killed after the record said ready.
-                self.store.remove_tree(self.incoming.path)
-                self.store.empty_trash()
-            return self._result(record, False)
-        if self.request.reuse_current:
-            current = records.get(self.site.current() or "")
-            if current and current.source_root == self.request.root and (current.owner, current.group) == self._owner_names():
-                return self._result(current, False)
-        return None
-
-    def _owner_names(self) -> tuple[str, str]:
-        return self.request.owner or "", self.request.group or ""
-
-    def _lock(self) -> None:
-        asked = self.request.lock
-        owner = self.request.lock_owner
-        if asked is None or not owner:
-            lock.check(self.site, owner)
-            return
-        _new, taken = lock.acquire(
-            self.site,
-            owner,
-            where=asked["where"],
-            ttl=asked["ttl"],
-            purpose=f"release {self.release}",
-            take_over=asked["take_over"],
-            check_mode=self.check_mode,
-        )
-        if taken:
-            self.notes.append(f"the lock was taken over from {taken.describe()}")
-
-    def _check_shared(self) -> None:
-        for item in self.request.shared:
-            path = f"{SHARED}/{item.source}"
-            found = self.store.stat(path)
-            kind = "folder" if item.folder else "file"
-            if found is None and not item.folder:
-                message = f"shared file {self.store.absolute(path)} does not exist; put it there first, then deploy again"
-                if not self.check_mode:
-                    raise Refused(message)
-                self.notes.append(message)
-            if found and found.kind not in (kind, "link"):
-                raise Refused(
-                    f"{self.store.absolute(path)} should be a shared {kind} but is a {found.kind}; correct the shared paths or move it away"
-                )
-
     def _known_trees(self) -> set[str]:
         known: set[str] = set()
         for _release, manifest in self._known.manifests():
             known.update(digest[: SHORT * 2] for digest in manifest.trees.values())
         return known
-
-    @functools.cached_property
-    def _known(self) -> Known:
-        return Known(self.site, self.store, self.site.records())
 
     # -- 2 ------------------------------------------------------------------------------------------------------
 
@@ -229,16 +127,12 @@ class Stager:
             if self.store.stat(folder) is None:
                 self.store.make_folder(folder, 0o755)
                 self.owner.give(self.store.absolute(folder))
-        self._make_shared()
+        for item, folder in self._make_shared_folders():
+            Owner.named(item.owner or self.request.owner, item.group or self.request.group).give(self.store.absolute(folder))
         self.incoming.reclaim()
         self.incoming.make()
         self.notes.extend(self.incoming.inherit(inherited))
-        self.store.write(f"{self.incoming.path}/manifest.json", manifest.to_json())
-        if self.site.record(self.release) is None:
-            owner, group = self._owner_names()
-            self.site.save(
-                Record(self.release, "staging", clock.now(), source_root=manifest.root, owner=owner, group=group, by=self.request.by)
-            )
+        self._begin(manifest)
         return reply
 
     def _left_by_others(self) -> dict[str, str]:
@@ -247,13 +141,6 @@ class Stager:
         if not self.request.lock_owner or not held or held.owner != self.request.lock_owner:
             return {}
         return self.incoming.left_by_others(look_only=self.check_mode)
-
-    def changes(self, manifest: Manifest) -> Changes:
-        """How the release differs from the current one."""
-        with contextlib.suppress(RunbookError):
-            current = self.site.current()
-            return compare(self._known.manifest(current) if current else None, manifest)
-        return compare(None, manifest)
 
     def _assemble(self, trees: Trees) -> Manifest:
         places: dict[str, tuple[Manifest, str]] = {}
@@ -283,18 +170,6 @@ class Stager:
         if manifest.root != self.request.root:
             raise RunbookError(f"release {self.release} was described as {self.request.root} but is {manifest.root}; run the deploy again")
         return manifest
-
-    def _make_shared(self) -> None:
-        for item in self.request.shared:
-            path = f"{SHARED}/{item.source}" if item.folder else os.path.dirname(f"{SHARED}/{item.source}")
-            owner = Owner.named(item.owner or self.request.owner, item.group or self.request.group)
-            missing = []
-            while self.store.stat(path) is None:
-                missing.append(path)
-                path = os.path.dirname(path)
-            for folder in reversed(missing):  # the mode is for the folder itself, its owner must get through those above
-                self.store.make_folder(folder, item.mode if folder == missing[0] else 0o755)
-                owner.give(self.store.absolute(folder))
 
     # -- 4 ------------------------------------------------------------------------------------------------------
 
@@ -348,61 +223,19 @@ class Stager:
                 self.notes.append(f"{path} had arrived but is damaged; it is sent anew")
             self.incoming.harvest(manifest)
 
-    def _progress(self, what: str, manifest: Manifest) -> Advance:
-        return Progress(f"{what} {self.release}", self.say, files=len(manifest.files), size=manifest.total_bytes).advance
-
     def _make_ready(self, manifest: Manifest, built: Built) -> dict[str, t.Any]:
         place = self.store.absolute(f"{RELEASES}/{self.release}")
         self.site.save_manifest(self.release, manifest)
-        record = self.site.record(self.release) or Record(self.release, "staging", clock.now())
         self.say(f"writing {self.release} to the disk")
         _flush(self.incoming.tree)
         os.rename(self.incoming.tree, place)
         fsync_folder(os.path.dirname(place))
-        owner, group = self._owner_names()
-        record.state, record.root, record.source_root = "ready", manifest.root, manifest.root
-        record.files, record.bytes = len(manifest.files), manifest.total_bytes
-        record.owner, record.group, record.metadata = owner, group, dict(self.request.metadata)
-        record.by, record.stamp = self.request.by, self._stamp
-        self.site.save(record)
+        record = self._record_ready(manifest, self._stamp)
         changes = self.changes(manifest)
-        self.site.note("staged", release=self.release, root=manifest.root, files=record.files, bytes=record.bytes, by=self.request.by)
         self.store.remove_tree(self.incoming.path)
         result = self._result(record, True)
         result.update(linked_files=built.linked, copied_files=built.copied, received_files=built.moved, changes=dataclasses.asdict(changes))
         return result
-
-    def _result(self, record: Record, changed: bool) -> dict[str, t.Any]:
-        current = None
-        with contextlib.suppress(Refused):
-            current = self.site.current()
-        return {
-            "changed": changed,
-            "release": record.id,
-            "state": "live" if record.id == current else record.state,
-            "release_path": self.store.absolute(f"{RELEASES}/{record.id}"),
-            "root": record.root,
-            "files": record.files,
-            "bytes": record.bytes,
-            "current": current,
-            "notes": self.notes,
-        }
-
-    @contextlib.contextmanager
-    def alone(self) -> t.Iterator[None]:
-        """Hold the store's mutex, once however deep; nothing is held or made in check mode."""
-        if self.check_mode or self._inside:
-            yield
-            return
-        if not self.store.check_base():
-            self.store.make_folder("", 0o755)
-            self.owner.give(self.store.base)
-        with self.store.mutex():
-            self._inside = True
-            try:
-                yield
-            finally:
-                self._inside = False
 
 
 def _flush(folder: str) -> None:

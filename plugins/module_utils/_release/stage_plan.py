@@ -9,7 +9,7 @@ import time
 import typing as t
 
 from .._common.errors import InvalidInput
-from .stage import Request
+from .staging import Request
 from .walk import Rules, octal, shared_from_options
 
 Options = t.Mapping[str, t.Any]

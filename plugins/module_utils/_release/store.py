@@ -34,11 +34,13 @@ STATE = ".runbook"
 
 @dataclasses.dataclass(frozen=True)
 class Stat:
-    """What a name is: ``kind`` is ``folder``, ``file``, ``link`` or ``other``; ``size`` in bytes; ``mode`` permission bits."""
+    """What a name is: ``kind`` is ``folder``, ``file``, ``link`` or ``other``; ``size`` in bytes; ``mode`` permission bits;
+    ``mtime`` in seconds since 1970, 0 where it is not known."""
 
     kind: str
     size: int
     mode: int
+    mtime: float = 0.0
 
 
 class Store(t.Protocol):
@@ -48,18 +50,21 @@ class Store(t.Protocol):
     """
 
     base: str
-    links: bool
 
+    @property
+    def links(self) -> bool: ...
     def absolute(self, name: str) -> str: ...
     def check_base(self) -> bool: ...
     def stat(self, name: str) -> Stat | None: ...
     def names(self, folder: str) -> list[str]: ...
+    def entries(self, folder: str) -> dict[str, Stat]: ...
     def read(self, name: str) -> bytes | None: ...
     def read_each(self, names: t.Sequence[str]) -> list[bytes | None]: ...
     def read_link(self, name: str) -> str | None: ...
-    def write(self, name: str, data: bytes) -> None: ...
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None: ...
     def append(self, name: str, data: bytes) -> None: ...
     def make_folder(self, name: str, mode: int) -> None: ...
+    def chmod(self, name: str, mode: int) -> None: ...
     def link(self, target: str, name: str) -> None: ...
     def rename(self, old: str, new: str) -> bool:
         """Rename, over a file or link that has the new name. Whether that was one atomic step."""
@@ -154,13 +159,17 @@ class LocalStore:
             found = os.lstat(self.absolute(name))
         except (FileNotFoundError, NotADirectoryError):
             return None
-        return Stat(_kind(found.st_mode), found.st_size, stat.S_IMODE(found.st_mode))
+        return Stat(_kind(found.st_mode), found.st_size, stat.S_IMODE(found.st_mode), found.st_mtime)
 
     def names(self, folder: str) -> list[str]:
         try:
             return sorted(os.listdir(self.absolute(folder)))
         except FileNotFoundError:
             return []
+
+    def entries(self, folder: str) -> dict[str, Stat]:
+        found = {name: self.stat(f"{folder}/{name}" if folder else name) for name in self.names(folder)}
+        return {name: what for name, what in found.items() if what}
 
     def read(self, name: str) -> bytes | None:
         try:
@@ -183,10 +192,11 @@ class LocalStore:
                 return None
             raise
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
+        """Replace a file in one step; the new one has that mode whatever the old one had."""
         path = self.absolute(name)
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-        write_atomic(path, data)
+        write_atomic(path, data, mode)
 
     def append(self, name: str, data: bytes) -> None:
         """Add one line. A line that an earlier run was killed in is closed first, so that only that one is unreadable."""
@@ -217,6 +227,10 @@ class LocalStore:
                 raise
             os.chmod(folder, mode)  # whatever the umask
             fsync_folder(os.path.dirname(folder))
+
+    def chmod(self, name: str, mode: int) -> None:
+        """Give a file or folder that mode; a link is followed, so it is for names that ``stat`` has told of."""
+        os.chmod(self.absolute(name), mode)
 
     def link(self, target: str, name: str) -> None:
         os.symlink(target, self.absolute(name))

@@ -242,6 +242,11 @@ def _resolve_parents(path: str, links: t.Mapping[str, str], depth: int = 0) -> s
     return path
 
 
+def is_shared(entry: Entry) -> bool:
+    """Whether an entry is the link to shared data: nothing else climbs out of a release, see ``leads_out``."""
+    return entry.kind == "l" and entry.digest.startswith("../" * (entry.path.count("/") + 2) + "shared/")
+
+
 def shared_links(rules: Rules, entries: t.Iterable[Entry]) -> tuple[list[Entry], set[str]]:
     """The links for shared paths, and the folders of the source that they cover at their real place."""
     links = {entry.path: entry.digest for entry in entries if entry.kind == "l"}

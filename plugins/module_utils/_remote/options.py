@@ -26,7 +26,7 @@ _REMOTE: dict[str, dict[str, t.Any]] = {
     **_LOGIN,
     "use_agent": {"type": "bool"},
     "jump": {"type": "dict", "options": _LOGIN},
-    "connections": {"type": "int", "default": 2},
+    "connections": {"type": "int", "default": 1},
     "bandwidth_limit": {"type": "int"},
     "timeout": {"type": "float", "default": 30},
     "fix_perms": {"type": "bool", "default": False},

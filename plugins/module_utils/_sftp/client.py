@@ -127,7 +127,7 @@ class Client:
                 while ready:
                     task, replies = ready.popleft()
                     try:
-                        requests = task.job.send(t.cast("list[wire.Reply]", replies)) if replies is not None else next(task.job)
+                        requests = task.job.send(replies) if replies is not None else next(task.job)
                     except StopIteration as end:
                         alive -= 1
                         yield end.value

@@ -111,10 +111,14 @@ class SftpStore:
 
     def stat(self, name: str) -> Stat | None:
         found = self._client.do(jobs.look(self.absolute(name)))
-        return None if found is None else Stat(found.kind, found.size or 0, stat.S_IMODE(found.mode or 0))
+        return None if found is None else _stat(found)
 
     def names(self, folder: str) -> list[str]:
         return sorted(self._client.do(jobs.listing(self.absolute(folder))) or ())
+
+    def entries(self, folder: str) -> dict[str, Stat]:
+        found = self._client.do(jobs.listing(self.absolute(folder))) or {}
+        return {name: _stat(found[name]) for name in sorted(found)}
 
     def read(self, name: str) -> bytes | None:
         return self.read_each([name])[0]
@@ -145,31 +149,36 @@ class SftpStore:
         found = self._client.do(jobs.look(path))
         return self._client.do(jobs.read_link(path)) if found and found.kind == "link" else None
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
         partial = f"{name}.{secrets.token_hex(4)}.partial"
         try:
-            self._fill(partial, data, sync=True)
+            self._fill(partial, data, sync=True, mode=mode)
         except FileNotFoundError:
             self.make_folder(posixpath.dirname(name), 0o700)
-            self._fill(partial, data, sync=True)
+            self._fill(partial, data, sync=True, mode=mode)
         self.rename(partial, name)
+
+    def chmod(self, name: str, mode: int) -> None:
+        self._client.ask(wire.set_mode(self.absolute(name), mode)).check()
 
     def write_plain(self, name: str, data: bytes) -> None:
         """Not atomically, for what nobody needs whole."""
         self._fill(name, data, sync=False)
 
-    def _fill(self, name: str, data: bytes, sync: bool, offset: int = 0) -> None:
+    def _fill(self, name: str, data: bytes, sync: bool, offset: int = 0, mode: int = 0o600) -> None:
         path = self.absolute(name)
         flags = wire.WRITING | wire.CREATING | (0 if offset else wire.TRUNCATING)
         sync = sync and self._offers(wire.FSYNC)
 
         def job() -> t.Generator[t.Any, t.Any, None]:
-            (opened,) = yield [wire.open_file(path, flags, 0o600)]
+            (opened,) = yield [wire.open_file(path, flags, mode)]
             if opened.code == wire.NO_SUCH_FILE:
                 raise FileNotFoundError(errno.ENOENT, "no such folder", path)
             handle = opened.handle()
             starts = range(0, len(data), jobs.CHUNK)
             requests = [wire.write(handle, offset + start, data[start : start + jobs.CHUNK], path) for start in starts]
+            if not offset:
+                requests.append(wire.set_mode_of(handle, mode, path))  # whatever the umask, where the server allows it
             if sync:
                 requests.append(wire.extended(wire.FSYNC, wire.text(handle), name=path))
             *replies, closed = yield [*requests, wire.close(handle, path)]
@@ -366,6 +375,10 @@ class SftpStore:
                     raise OSError(errno.ENOSPC, "no space is left on the host", error.filename) from error
             what = f"{error.strerror}; that can be a full disk, a quota, or a name that is taken"
             raise OSError(errno.EIO, what, error.filename) from error
+
+
+def _stat(found: wire.Attributes) -> Stat:
+    return Stat(found.kind, found.size or 0, stat.S_IMODE(found.mode or 0), float(found.mtime or 0))
 
 
 def _aside(name: str) -> str:

@@ -177,8 +177,8 @@ def put(
     drift, done.stamps = _compare(pool, root, manifest, modes)
     if drift:
         raise RunbookError(
-            f"the release is not on the host as it was sent ({drift.describe(len(manifest.entries))}), although the server reported success;"
-            " nothing was made current, run the deploy again"
+            f"the release is not on the host as it was sent ({drift.describe(len(manifest.entries))}), although the server reported"
+            " success; nothing was made current, run the deploy again"
         )
     return done
 

@@ -20,7 +20,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._maintenance.switch im
 TOKEN = "unit-test-token_0123456789"
 ROLE = "# BEGIN runbook.ops maintenance\n"
 ROLE += "<If \"-f '/srv/www.example.com/maintenance.flag' && ! ( \\\n  x \\\n)\">\n</If>\n# END runbook.ops maintenance\n"
-NAMES = ("path", "state", "message", "retry_after", "until", "allow_ips", "bypass_token", "by", "owner", "group", "htaccess")
+NAMES = ("path", "state", "message", "retry_after", "until", "allow_ips", "bypass_token", "by", "owner", "group", "htaccess", "snippet")
 # Every call that changes something on disk.
 STEPS = ("mkdir", "rename", "unlink", "rmdir", "symlink", "fchmod", "open")
 
