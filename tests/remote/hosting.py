@@ -110,7 +110,7 @@ def htaccess(base: str) -> str:
     """What the role maintenance installs into a site's folder, for a site that the web server knows as ``base``."""
     # As Ansible renders it.
     engine = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True, undefined=jinja2.StrictUndefined)
-    values = {"maintenance_path": base, "__maintenance_htaccess": True, "__maintenance_open": "/[.]well-known/acme-challenge/"}
+    values = {"maintenance_web_path": base, "__maintenance_htaccess": True, "__maintenance_open": "/[.]well-known/acme-challenge/"}
     block = engine.from_string(TEMPLATE.read_text()).render(values)
     return f"# BEGIN runbook.ops maintenance\n{block.rstrip()}\n# END runbook.ops maintenance\n"
 

@@ -21,7 +21,7 @@ import time
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import Refused, RunbookError
 from proxy import Proxy
-from remote.rounds import rounds
+from remote.rounds import SOAK, rounds
 from remote.tenant import TROUBLE, Tenant, tree_of
 
 
@@ -67,7 +67,7 @@ def test_cut_while_sending_and_swapping(line, chance):
     swapping = proxy.traffic.all
     counts = collections.Counter()
     with tenant.poller() as poller:
-        for number in range(2, rounds(8) + 2):
+        for number in range(2, rounds(6) + 2):
             old, new = f"r{number - 1}", f"r{number}"
             tenant.source(new)
             swap_alone = number % 2 == 0
@@ -143,12 +143,12 @@ def test_a_new_release_goes_on_with_what_an_interrupted_one_had_sent(line):
 def test_a_connection_that_goes_silent_ends_within_the_timeout(line):
     tenant, proxy = line
     tenant.deploy("r0")
-    tenant.remote["timeout"] = 2.0
+    tenant.remote["timeout"] = 1.5
     proxy.reset(cut=200_000, silent=True)
     began = time.monotonic()
     with pytest.raises(TROUBLE) as error:
         tenant.stage("big", src=tenant.source("big", 12))
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 6
     assert "lost" in one_line(error)
     proxy.reset()
     assert tenant.served() == "r0"
@@ -162,8 +162,8 @@ def test_a_connection_that_goes_silent_ends_within_the_timeout(line):
 @pytest.mark.usefixtures("quick_mutex")
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("heard", [True, False])
-def test_dropped_at_every_change_of_the_swap(plain, plain_tenant, links, heard):
-    """A server that is gone at each request that changes something, having done it (heard of by nobody) or not."""
+def test_dropped_at_the_changes_of_a_swap(plain, plain_tenant, links, heard, chance):
+    """A server that is gone at a request that changes something, having done it (which nobody hears of) or not."""
     plain.well(links=links)
     plain_tenant.deploy("r0")
     plain_tenant.stage("r1")
@@ -171,8 +171,9 @@ def test_dropped_at_every_change_of_the_swap(plain, plain_tenant, links, heard):
     plain_tenant.swap("r1")
     steps = plain.seen.changes
     outcomes = collections.Counter()
-    for step in range(1, steps + 1):
-        old, new = ("r1", "r0") if step % 2 else ("r0", "r1")
+    old, new = "r0", "r1"
+    for step in range(1, steps + 1) if SOAK else sorted(chance.sample(range(1, steps + 1), 8)):
+        old, new = new, old
         plain.well(links=links, drop_after=-step, lose_reply=not heard)
         with pytest.raises(TROUBLE) as error:
             plain_tenant.swap(new)
@@ -186,7 +187,7 @@ def test_dropped_at_every_change_of_the_swap(plain, plain_tenant, links, heard):
         assert (states[new], states[old]) == ("live", "retired"), (step, states)
     plain_tenant.prune(keep=2)
     assert plain_tenant.leftovers() == []
-    assert len(outcomes) == 3, outcomes  # the old one, the new one, and nothing for a moment
+    assert not SOAK or len(outcomes) == 3, outcomes  # the old one, the new one, and nothing for a moment
 
 
 @pytest.mark.usefixtures("quick_mutex")
@@ -365,7 +366,7 @@ def test_a_killed_controller(tenant, chance):
 def test_a_controller_that_slept(tenant):
     """A laptop that is closed in the middle of a deploy and opened when another run has long taken over."""
     tenant.deploy("r0")
-    source = tenant.source("big", 40)
+    source = tenant.source("huge", 40)
     run = _apart(tenant, "sleeper", source)
     while not tenant.place.path(".runbook", "incoming", "sleeper", "tree", "blobs").exists():
         assert run.is_alive()
@@ -378,7 +379,7 @@ def test_a_controller_that_slept(tenant):
         os.kill(run.pid, signal.SIGCONT)
     run.join(60)
     assert run.exitcode is not None
-    assert tenant.served() in ("r1", "sleeper")
+    assert tenant.served() in ("r1", "huge")
     tenant.deploy("r2")
     assert tenant.served() == "r2"
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import Refused, RunbookError
@@ -41,6 +42,10 @@ def test_the_life_of_a_site(anywhere):
     assert anywhere.swap("r1", mark_bad=True, reason="broken")["after"] == "r1"
     assert anywhere.served() == "r1"
     assert anywhere.states() == {"r1": "live", "r2": "retired", "r3": "bad"}
+    seen = anywhere.info(verify=True)
+    assert (seen["current"], seen["previous"], seen["problem"]) == ("r1", None, "")
+    assert [(item["id"], item["state"]) for item in seen["releases"]] == [("r1", "live"), ("r2", "retired"), ("r3", "bad")]
+    assert all(item["verified"] for item in seen["releases"])
     with pytest.raises(Refused, match="marked bad"):
         anywhere.swap("r3")
     for number in (4, 5, 6):
@@ -139,15 +144,19 @@ def test_two_at_once(tenant):
 
 
 def test_a_dead_lock_holder(tenant):
-    """Its lock runs out, or is taken over by name; what it had sent is gone on with."""
+    """Its lock is taken over by name, or runs out; what it had staged is there."""
     tenant.deploy("r1")
-    tenant.lock("dead", ttl=1)
+    tenant.lock("dead", ttl=600)
     tenant.stage("r2", lock_owner="dead")
     with pytest.raises(Refused, match="locked by dead"):
         tenant.swap("r2", lock_owner="next")
-    assert "dead" in tenant.lock("next", take_over=True)["msg"]
+    assert "dead" in tenant.lock("next", take_over=True, ttl=1)["msg"]
     tenant.swap("r2", lock_owner="next")
     assert tenant.served() == "r2"
+    time.sleep(1.1)
+    assert "next" in tenant.lock("third")["msg"]
+    tenant.swap("r1", lock_owner="third")
+    assert tenant.served() == "r1"
 
 
 @pytest.mark.parametrize("number", range(rounds(3)))
