@@ -66,7 +66,8 @@ options:
         type: path
       fingerprint:
         description:
-          - The fingerprint of the host's key, such as V(SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDQU0ykTPGM1RTeBLQ), as C(ssh-keygen -lf) shows it.
+          - The fingerprint of the host's key, such as V(SHA256:uNiVztksCsDhcc0u9e8BrrJXVGDQU0ykTPGM1RTeBLQ), as C(ssh-keygen -lf) shows it,
+            or V(ssh-ed25519 255 uNiVztksCsDhcc0u9e8BrrJXVGDQU0ykTPGM1RTeBLQ=), as WinSCP does.
             Then the key needs not be in O(remote.known_hosts); one that is marked as revoked there is still refused.
         type: str
       jump:
@@ -115,7 +116,7 @@ options:
         default: 2
       bandwidth_limit:
         description:
-          - How much to send at most, in kilobytes (of 1024 bytes) per second over all connections. By default as much as goes.
+          - How much to send at most, in kilobytes (of 1000 bytes) per second over all connections. By default as much as goes.
         type: int
       timeout:
         description:

@@ -233,6 +233,26 @@ options:
           crit:
             description: Below this the probe fails. Defaults to V(14).
             type: int
+      clock_skew:
+        description:
+          - Limits of the seconds by which the server's clock differs from the one of the host that probes, either way. The server is
+            taken to look at its clock midway between the sent request and the first byte of the answer.
+          - RV(probes[].value) and its limits are these seconds, unless O(probes[].latency) is given too.
+          - A probe whose answer does not tell the server's time, or not precisely enough because it took long, is V(crashed).
+        type: dict
+        suboptions:
+          warn:
+            description: Above this the probe has status V(warning).
+            type: float
+          crit:
+            description: Above this the probe fails. Defaults to V(300).
+            type: float
+          query:
+            description:
+              - A JMESPath expression that finds the server's time in a JSON body, as seconds or milliseconds since 1970, ISO 8601 with
+                its zone, or an HTTP date.
+              - By default it is the C(Date) header, which has whole seconds, and which caches keep.
+            type: str
       timeout:
         description: Defaults to O(timeout).
         type: float
@@ -314,13 +334,31 @@ options:
             type: str
             default: ''
           timestamp_header:
-            description: The header that carries the time, in seconds since 1970.
+            description: The header that carries the time.
             type: str
             default: X-Timestamp
           key_id_header:
             description: The header that carries the name of the secret.
             type: str
             default: X-Key-Id
+          parts:
+            description:
+              - What is signed, in this order. V(path) has the query as it is sent, V(timestamp) is the content of its header,
+                V(body_sha256) is written in lower case hexadecimal digits.
+              - A receiver can't tell an old request from a new one without V(timestamp).
+            type: list
+            elements: str
+            choices: [method, path, path_without_query, timestamp, body, body_sha256, key_id]
+            default: [method, path, timestamp, body_sha256]
+          separator:
+            description: What stands between the parts. The default is a line feed.
+            type: str
+            default: "\n"
+          timestamp_format:
+            description: How the time is written, V(seconds) or V(milliseconds) since 1970, or V(iso8601) such as C(2026-11-21T10:15:00Z).
+            type: str
+            choices: [seconds, milliseconds, iso8601]
+            default: seconds
   base_url:
     description: The URL that relative O(probes[].url) are relative to. Without a slash at its end its last part is replaced.
     type: str
@@ -415,9 +453,9 @@ options:
     type: str
   hmac:
     description:
-      - Sign every request. The signature is the HMAC of four lines, joined by line feeds and without one at the end, which are
-        the method, the path with its query as sent, the content of the timestamp header, and the SHA-256 of the body in lower case
-        hexadecimal digits.
+      - Sign every request. Unless O(hmac.parts) says otherwise, the signature is the HMAC of four lines, joined by line feeds and
+        without one at the end, which are the method, the path with its query as sent, the content of the timestamp header, and the
+        SHA-256 of the body in lower case hexadecimal digits.
       - A default for all probes, whatever their host.
     type: dict
     suboptions: *hmac
@@ -488,6 +526,25 @@ EXAMPLES = r"""
           prefix: sha256=
     fail: false
   register: webhook
+
+- name: A worker's heartbeat, signed as that server reads it, and clocks that agree well enough for it
+  runbook.ops.http_probe:
+    probes:
+      - name: heartbeat
+        url: https://www.example.com/api/heartbeat.php
+        method: POST
+        body: {worker_id: probe}
+        body_format: json
+        headers: {X-Worker-Id: probe}
+        json:
+          - {query: ok, value: true}
+        clock_skew: {warn: 60, crit: 300}
+        hmac:
+          secret: "{{ internal_secret }}"
+          header: X-Auth-Sign
+          timestamp_header: X-Auth-TS
+          parts: [method, path_without_query, body_sha256, timestamp]
+          separator: "|"
 """
 
 RETURN = r"""
@@ -517,16 +574,17 @@ probes:
       description: One line.
       type: str
     value:
-      description: Milliseconds of the whole request (the last sample), or of what the first limit in O(probes[].latency) is about.
+      description: Milliseconds of the whole request (the last sample), or of what the first limit in O(probes[].latency) is about,
+        or seconds that the clocks differ by, see O(probes[].clock_skew).
       type: float
     unit:
-      description: Unit of RV(probes[].value), always V(ms).
+      description: Unit of RV(probes[].value), V(ms), or V(s) if it is about O(probes[].clock_skew).
       type: str
     warn:
-      description: The first latency limit's O(probes[].latency[].warn).
+      description: The first latency limit's O(probes[].latency[].warn), or that of the clock.
       type: float
     crit:
-      description: The first latency limit's O(probes[].latency[].crit).
+      description: The first latency limit's O(probes[].latency[].crit), or that of the clock.
       type: float
     duration_ms:
       description: Milliseconds that the probe took with all its samples and retries.
@@ -558,6 +616,11 @@ probes:
         it was C(verified).
       type: dict
       returned: if the server showed one
+    clock:
+      description: The seconds C(skew) that the server's clock is ahead (negative if behind), to C(within) how many seconds that is known,
+        its C(source), and whether the probing host's clock is C(synchronised), V(null) if that is not known.
+      type: dict
+      returned: if O(probes[].clock_skew) is given and the answer tells it
     redirects:
       description: The URLs that redirects led to, query values masked.
       type: list
@@ -579,48 +642,12 @@ probes:
       elements: dict
 """
 
-import typing as t
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import ArgumentSpec
 from ansible_collections.runbook.ops.plugins.module_utils._common.jsonquery import OPERATORS
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module
+from ansible_collections.runbook.ops.plugins.module_utils._http.options import DEFAULTS, SHARED
 from ansible_collections.runbook.ops.plugins.module_utils._http.probe import probe_all
-from ansible_collections.runbook.ops.plugins.module_utils._http.sign import HMAC
-
-# Options that a probe may have of its own; without one it takes the module's.
-SHARED: dict[str, dict[str, t.Any]] = {
-    "timeout": {"type": "float"},
-    "validate_certs": {"type": "bool"},
-    "ca_path": {"type": "path"},
-    "client_cert": {"type": "path"},
-    "client_key": {"type": "path", "no_log": False},
-    "connect_to": {"type": "raw"},
-    "headers": {"type": "dict"},
-    "http_agent": {"type": "str"},
-    "proxy": {"type": "str"},
-    "proxy_username": {"type": "str"},
-    "proxy_password": {"type": "str", "no_log": True},
-    "max_body": {"type": "bytes"},
-    "follow_redirects": {"type": "str", "choices": ["none", "safe", "all"]},
-    "retries": {"type": "int"},
-    "delay": {"type": "float"},
-    "max_delay": {"type": "float"},
-    "url_username": {"type": "str"},
-    "url_password": {"type": "str", "no_log": True},
-    "bearer_token": {"type": "str", "no_log": True},
-    "hmac": {"type": "dict", "options": HMAC},
-}
-
-DEFAULTS = {
-    "timeout": 10.0,
-    "validate_certs": True,
-    "http_agent": "runbook.ops",
-    "max_body": "4M",
-    "follow_redirects": "none",
-    "retries": 0,
-    "delay": 1.0,
-    "max_delay": 30.0,
-}
 
 TEXTS = {"type": "list", "elements": "str"}
 
@@ -670,6 +697,7 @@ EXPECTATIONS = {
         },
     },
     "certificate": {"type": "dict", "options": {"warn": {"type": "int"}, "crit": {"type": "int"}}},
+    "clock_skew": {"type": "dict", "options": {"warn": {"type": "float"}, "crit": {"type": "float"}, "query": {"type": "str"}}},
 }
 
 PROBE = {

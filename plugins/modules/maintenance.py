@@ -40,6 +40,7 @@ options:
       - Switching off removes allowed addresses, the token and the page too.
       - V(installed) puts O(snippet) into the C(.htaccess) file O(htaccess) and leaves the switch alone. The role
         P(runbook.ops.maintenance#role) calls it; other web server configuration is not for this module.
+      - While an incident is open, V(absent) without O(incident=closed) changes nothing, warns, and RV(active) stays true.
     type: str
     choices: [present, absent, installed]
     default: present
@@ -74,6 +75,20 @@ options:
       - It is sent as the header C(X-Maintenance-Bypass), as the cookie C(maintenance_bypass), or once as C(?maintenance_bypass=…),
         which sets the cookie.
       - An empty text removes it.
+    type: str
+  incident:
+    description:
+      - V(open) marks this maintenance as that of an incident, which stays on until somebody closes it. No deploy, rollback or restore
+        ends it. One that is open already stays as it was opened.
+      - V(closed) with O(state=absent) closes the incident and ends its maintenance, and nobody else's. With O(state=present)
+        maintenance stays on.
+      - Without it an incident that is open stays open.
+    type: str
+    choices: [open, closed]
+  reason:
+    description:
+      - Why an incident is opened, one line of at most 500 characters, for those who find the site under maintenance.
+      - Visitors are not shown it.
     type: str
   by:
     description:
@@ -139,6 +154,18 @@ EXAMPLES = r"""
       user: example
       private_key: ~/.ssh/id_ed25519
 
+- name: Open an incident, so that no deploy puts the site back into service
+  runbook.ops.maintenance:
+    path: /srv/www.example.com
+    incident: open
+    reason: Orders are lost, see the payment log
+
+- name: Close the incident
+  runbook.ops.maintenance:
+    path: /srv/www.example.com
+    state: absent
+    incident: closed
+
 - name: See whether maintenance is on, without changing anything
   runbook.ops.maintenance:
     path: /srv/www.example.com
@@ -177,6 +204,10 @@ flag:
     until:
       description: The expected end, ISO 8601 with the zone that it was given in.
       type: str
+incident:
+  description: The incident that is open after this run, with C(since), C(by) and C(reason); none when none is.
+  returned: success
+  type: dict
 previous:
   description: What the flag held before this run; none when maintenance was off, or when the flag was made by other means.
   returned: success, unless O(state=installed)

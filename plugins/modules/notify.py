@@ -107,13 +107,31 @@ options:
             type: str
             default: ''
           timestamp_header:
-            description: The header that carries the time, in seconds since 1970.
+            description: The header that carries the time.
             type: str
             default: X-Timestamp
           key_id_header:
             description: The header that carries the name of the secret.
             type: str
             default: X-Key-Id
+          parts:
+            description:
+              - What is signed, in this order. V(path) has the query as it is sent, V(timestamp) is the content of its header,
+                V(body_sha256) is written in lower case hexadecimal digits.
+              - A receiver can't tell an old request from a new one without V(timestamp).
+            type: list
+            elements: str
+            choices: [method, path, path_without_query, timestamp, body, body_sha256, key_id]
+            default: [method, path, timestamp, body_sha256]
+          separator:
+            description: What stands between the parts. The default is a line feed.
+            type: str
+            default: "\n"
+          timestamp_format:
+            description: How the time is written, V(seconds) or V(milliseconds) since 1970, or V(iso8601) such as C(2026-11-21T10:15:00Z).
+            type: str
+            choices: [seconds, milliseconds, iso8601]
+            default: seconds
       host:
         description: The mail server for V(email).
         type: str

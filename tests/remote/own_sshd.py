@@ -35,7 +35,8 @@ LogLevel VERBOSE
 
 
 class OwnSshd:
-    """``lines`` come first in its configuration, so they win; unless one of them is about it, SFTP is the built-in server."""
+    """``lines`` of configuration win over the usual ones (``Match`` and what follows goes to the end, where it has to be). Unless one
+    of them is a Subsystem, SFTP is the built-in server."""
 
     def __init__(self, folder: pathlib.Path, *lines: str, host_keys: t.Sequence[str] = ("ed25519", "rsa")) -> None:
         self.folder = folder
@@ -68,10 +69,12 @@ class OwnSshd:
             file.write(public_key.strip() + "\n")
 
     def start(self) -> OwnSshd:
-        config = [*self.lines, _CONFIG.format(port=self.port, folder=self.folder)]
+        end = next((number for number, line in enumerate(self.lines) if line.startswith("Match")), len(self.lines))
+        config = [*self.lines[:end], _CONFIG.format(port=self.port, folder=self.folder)]
         config += [f"HostKey {self.folder}/host_{kind}" for kind in self.host_keys]
-        if not any("sftp" in line.lower() for line in self.lines):
+        if not any(line.startswith("Subsystem") for line in self.lines):
             config.append("Subsystem sftp internal-sftp")
+        config += self.lines[end:]
         (self.folder / "sshd_config").write_text("\n".join(config) + "\n")
         pathlib.Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
         with open(self.folder / "log", "ab") as log:

@@ -183,6 +183,22 @@ def test_maintenance_can_be_left_on_for_warming_caches(webs, web1):
     assert [served(host) for host in webs] == [5, 5]
 
 
+def test_an_incident_outlasts_whoever_deploys(webs):
+    token = {"maintenance_bypass_token": TOKEN}
+    run = play("incident", incident_state="open", incident_reason="Edits are lost", **token)
+    assert run.rc == 0, run
+    flags = [host(f"cat {SITE}/maintenance.flag") for host in webs]
+    run = play("deploy", deploy_release="v5", deploy_maintenance=True, **token)
+    assert run.rc == 0, run
+    run = play("maintenance", maintenance_state="absent")
+    assert run.rc != 0 and "Edits are lost" in run.failure("web1")
+    assert [host(f"cat {SITE}/maintenance.flag") for host in webs] == flags
+    assert [host.get(PAGE, *BROWSER).status for host in webs] == [503, 503]
+    run = play("incident", incident_state="closed")
+    assert run.rc == 0, run
+    assert [served(host) for host in webs] == [5, 5]
+
+
 @pytest.mark.parametrize("maintenance_before", [False, True])
 def test_one_broken_host_takes_all_back(webs, web1, web2, db1, maintenance_before):
     number = 7 if maintenance_before else 6

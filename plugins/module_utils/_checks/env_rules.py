@@ -34,6 +34,14 @@ PLACEHOLDERS = (
     "put your unique phrase here",
 )
 
+
+def is_placeholder(text: str, patterns: t.Sequence[str] = PLACEHOLDERS) -> bool:
+    """Whether a text, or a word of it, stands where a real value should be; patterns are in lower case."""
+    lower = text.strip().lower()
+    words = [lower, *re.split(r"[^a-z0-9_-]+", lower)]
+    return any(fnmatch.fnmatchcase(word, pattern) for word in words if word for pattern in patterns)
+
+
 ENV = ArgumentSpec(
     {
         "path": {"type": "path", "required": True},
@@ -133,9 +141,7 @@ class Expectations:
 
     def is_placeholder(self, text: str) -> bool:
         """Whether a value, or a word of it, is one of the texts that stand where a value should be."""
-        lower = text.strip().lower()
-        words = [lower, *re.split(r"[^a-z0-9_-]+", lower)]
-        return any(fnmatch.fnmatchcase(word, pattern) for word in words if word for pattern in self.forbidden)
+        return is_placeholder(text, self.forbidden)
 
 
 def parse_expectations(options: t.Mapping[str, t.Any]) -> Expectations:

@@ -47,11 +47,12 @@ class ProgramFailed(RunbookError):
 
 @dataclasses.dataclass(frozen=True)
 class Command:
-    """A program with its arguments. ``env`` is added to a small, fixed environment; ``fds`` are inherited."""
+    """A program with its arguments. ``env`` is added to a small, fixed environment; ``fds`` are inherited; ``folder`` is where it runs."""
 
     words: tuple[str, ...]
     env: t.Mapping[str, str] = dataclasses.field(default_factory=dict)
     fds: tuple[int, ...] = ()
+    folder: str | None = None
 
     @property
     def name(self) -> str:
@@ -127,6 +128,7 @@ class Process:
             self._popen = subprocess.Popen(
                 list(command.words),
                 bufsize=0,
+                cwd=command.folder,
                 stdin=stdin,
                 stdout=stdout,
                 stderr=self._stderr,

@@ -45,11 +45,12 @@ class Progress:
         *,
         files: int = 0,
         size: int = 0,
+        noun: str = "files",
         quiet: float = 3.0,
         every: float = 3.0,
         now: t.Callable[[], float] = time.monotonic,
     ) -> None:
-        self.what, self._say, self.files, self.size = what, say, files, size
+        self.what, self._say, self.files, self.size, self._noun = what, say, files, size, noun
         self._every, self._now = every, now
         self._began = now()
         self._next = self._began + quiet
@@ -72,7 +73,7 @@ class Progress:
         passed = max(0.001, (self._now() if moment is None else moment) - self._began)
         parts = []
         if self.files:
-            parts.append(f"{self.done_files:,} of {self.files:,} files")
+            parts.append(f"{self.done_files:,} of {self.files:,} {self._noun}")
         if self.size:
             rate = self.done_bytes / passed
             parts += [f"{megabytes(self.done_bytes)} of {megabytes(self.size)}", f"{megabytes(rate)}/s"]

@@ -14,7 +14,7 @@ from .dialect import UNITS
 from .options import LOGIN
 from .upkeep import ACTIONS
 
-_WHERE: dict[str, t.Any] = {
+WHERE: dict[str, t.Any] = {
     "type": "list",
     "elements": "dict",
     "options": {
@@ -33,7 +33,7 @@ CHECK: dict[str, t.Any] = {
     "column": {"type": "str", "aliases": ["path"]},
     "max_rows": {"type": "int"},
     "table": {"type": "str", "aliases": ["collection", "key"]},
-    "where": _WHERE,
+    "where": WHERE,
     "age_column": {"type": "str", "aliases": ["age_field"]},
     "age_unit": {"type": "str", "choices": list(UNITS)},
     "time_zone": {"type": "str", "choices": ["utc", "server"], "default": "utc"},
@@ -65,7 +65,7 @@ DELETION: dict[str, t.Any] = {
     "older_than": {"type": "str", "required": True},
     "unit": {"type": "str", "choices": list(UNITS), "default": "time"},
     "time_zone": {"type": "str", "choices": ["utc", "server"], "default": "utc"},
-    "where": _WHERE,
+    "where": WHERE,
     "batch": {"type": "int", "default": 1000},
     "max_rows": {"type": "int", "default": 100000},
     "pause": {"type": "float", "default": 0},

@@ -140,15 +140,21 @@ def snapshot_moment(mongo: t.Any, database: str, collections: t.Sequence[str]) -
 def raw_batches(mongo: t.Any, database: str, collection: str, size: int, moment: t.Any) -> t.Iterator[list[bytes]]:
     """All documents of a collection, undecoded, at most ``size`` at once."""
     options = bson.codec_options.CodecOptions(document_class=RawBSONDocument)
+    command = at_moment({"find": collection, "batchSize": size}, moment)
+    for batch in batches(mongo, database, collection, command, size, options):
+        yield [document.raw for document in batch]
+
+
+def batches(mongo: t.Any, database: str, collection: str, command: dict[str, t.Any], size: int, options: t.Any) -> t.Iterator[list[t.Any]]:
+    """All documents that a command with a cursor answers, at most ``size`` at once; ``options``: how they are decoded."""
     with mongo.start_session(causal_consistency=False) as session:
-        command = at_moment({"find": collection, "batchSize": size}, moment)
         answer = mongo[database].command(command, session=session, codec_options=options)["cursor"]
-        yield [document.raw for document in answer["firstBatch"]]
+        yield answer["firstBatch"]
         number = answer["id"]
         while number:
             more = {"getMore": bson.int64.Int64(number), "collection": collection, "batchSize": size}
             answer = mongo[database].command(more, session=session, codec_options=options)["cursor"]
-            yield [document.raw for document in answer["nextBatch"]]
+            yield answer["nextBatch"]
             number = answer["id"]
 
 

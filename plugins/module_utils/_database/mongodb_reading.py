@@ -68,6 +68,20 @@ def field(name: str) -> str:
 
 def reading_command(query: t.Any, limit: int, timeout: float) -> Document:
     """A user's query as a command of at most ``limit`` documents; ``InvalidInput`` for anything but reading."""
+    word, command = only_reading(query)
+    if word == "find":
+        asked = command.get("limit") or limit
+        if not isinstance(asked, int) or asked < 0:
+            raise InvalidInput("limit is not a number above 0")
+        command.update(limit=min(asked, limit), batchSize=limit, singleBatch=True)
+    elif word == "aggregate":
+        command.update(pipeline=[*command["pipeline"], {"$limit": limit}], cursor={"batchSize": limit})
+    command["maxTimeMS"] = max(1, int(timeout * 1000))
+    return command
+
+
+def only_reading(query: t.Any) -> tuple[str, Document]:
+    """A user's query as the command's name and the command; ``InvalidInput`` for anything but reading."""
     if not isinstance(query, dict):
         raise InvalidInput("query is not a mapping; give for example {find: jobs, filter: {state: failed}}")
     named = [word for word in query if word in READING]
@@ -81,17 +95,9 @@ def reading_command(query: t.Any, limit: int, timeout: float) -> Document:
     if stage:
         raise InvalidInput(f"the query writes ({stage}); only reading is allowed")
     command: Document = {word: query[word], **{option: value for option, value in _typed(query).items() if option != word}}
-    if word == "find":
-        asked = command.get("limit") or limit
-        if not isinstance(asked, int) or asked < 0:
-            raise InvalidInput("limit is not a number above 0")
-        command.update(limit=min(asked, limit), batchSize=limit, singleBatch=True)
-    elif word == "aggregate":
-        if not isinstance(command.get("pipeline"), list):
-            raise InvalidInput("aggregate needs a pipeline, a list of stages")
-        command.update(pipeline=[*command["pipeline"], {"$limit": limit}], cursor={"batchSize": limit})
-    command["maxTimeMS"] = max(1, int(timeout * 1000))
-    return command
+    if word == "aggregate" and not isinstance(command.get("pipeline"), list):
+        raise InvalidInput("aggregate needs a pipeline, a list of stages")
+    return word, command
 
 
 def documents_of(answer: t.Mapping[str, t.Any]) -> list[Document]:

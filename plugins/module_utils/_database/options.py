@@ -143,15 +143,15 @@ def jobs_of(options: t.Mapping[str, t.Any]) -> int:
     return int(options["jobs"])
 
 
-def mode_of(options: t.Mapping[str, t.Any]) -> int:
-    """The backup files' mode, ``0640`` unless given: as text or number of octal digits, never for everybody to write."""
+def mode_of(options: t.Mapping[str, t.Any], default: int = 0o640, what: str = "a backup") -> int:
+    """The files' mode: as text or number of octal digits, never for everybody to write."""
     given = options["mode"]
     try:
-        mode = 0o640 if given is None else given if isinstance(given, int) else int(str(given), 8)
+        mode = default if given is None else given if isinstance(given, int) else int(str(given), 8)
     except ValueError:
         raise InvalidInput(f"mode {given!r} is no mode; write it as '0640'") from None
     if mode & ~0o666 or mode & 0o002 or not mode & 0o400:
-        raise InvalidInput(f"mode {mode:04o} does not suit a backup; use '0600', '0640' or '0660'")
+        raise InvalidInput(f"mode {mode:04o} does not suit {what}; use '0600', '0640' or '0660'")
     return mode
 
 

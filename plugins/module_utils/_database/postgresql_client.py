@@ -62,6 +62,20 @@ class Session:
 
     def rows(self, sql: str) -> list[Row]:
         """What one trusted statement returns."""
+        return _parse(self._answer(sql), self._null)
+
+    def lists(self, sql: str) -> tuple[list[list[str | None]], int]:
+        """The same as values without names, and how many bytes they took: for many rows, fetched some at a time."""
+        answer = self._answer(sql)
+        _header, rows = _table(answer)
+        null = self._null
+        return [[None if value == null else value for value in row] for row in rows], len(answer)
+
+    def terminate(self) -> None:
+        """End the session from another thread."""
+        self._process.terminate()
+
+    def _answer(self, sql: str) -> bytes:
         end = secrets.token_hex(12)
         with self._lock:
             # A broken pipe is told by the process's last words, when it is left.
@@ -73,7 +87,7 @@ class Session:
             while True:
                 line = self._answers.readline()
                 if line == mark:
-                    return _parse(b"".join(lines), self._null)
+                    return b"".join(lines)
                 if not line:
                     self._process.finish()
                     raise RunbookError("psql ended before it had answered")
@@ -209,18 +223,25 @@ class Client:
 
 def cursor(sql: str, begin: str = "BEGIN READ ONLY;") -> str:
     """A script that returns one statement's rows and can do nothing else; in a read-only transaction it needs no ``begin``."""
+    return f"{begin}\n{opened(sql)};\nFETCH ALL FROM runbook;\n"
+
+
+def opened(sql: str) -> str:
+    """A statement that opens the cursor ``runbook`` for one statement of a user's: it can be nothing else, and no second one."""
     tag = f"$q{secrets.token_hex(8)}$"
     text = f"{tag}{sql.strip().rstrip(';')}{tag}"
     block = tag.replace("$q", "$b")
-    opened = f"DO {block} DECLARE c refcursor := 'runbook'; BEGIN OPEN c FOR EXECUTE {text}; END {block}"
-    return f"{begin}\n{opened};\nFETCH ALL FROM runbook;\n"
+    return f"DO {block} DECLARE c refcursor := 'runbook'; BEGIN OPEN c FOR EXECUTE {text}; END {block}"
 
 
 def _parse(answer: bytes, null: str) -> list[Row]:
+    header, rows = _table(answer)
+    return [{key: None if value == null else value for key, value in zip(header, row)} for row in rows]
+
+
+def _table(answer: bytes) -> tuple[list[str], t.Iterator[list[str]]]:
+    """Names and rows of what psql printed."""
     csv.field_size_limit(1 << 30)
     table = csv.reader(io.StringIO(answer.decode("utf-8", "surrogateescape"), newline=""))
-    header = next(table, None)
-    if header is None:
-        return []
     # A lone empty text is an empty line.
-    return [{key: None if value == null else value for key, value in zip(header, row or [""])} for row in table]
+    return next(table, []), (row or [""] for row in table)

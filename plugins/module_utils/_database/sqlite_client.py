@@ -26,7 +26,7 @@ COMPANIONS = ("-wal", "-shm", "-journal")
 _CHECKSUM_METHOD = "sqlite-ascii-blake2b-1"
 _MODULO = 1 << 128
 # What a read-only question may do; anything else (ATTACH, PRAGMA with a value, writing …) is denied by the library.
-_READING = frozenset([sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE])
+READING = frozenset([sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE])
 
 
 def check_path(name: str) -> None:
@@ -146,12 +146,12 @@ def rows(name: str, sql: str, timeout: float, mode: str = "ro") -> list[dict[str
     """What a question answers, as text; a statement that does anything but read is refused by the library."""
     until = time.monotonic() + timeout
     with one_line(name), contextlib.closing(connect(name, mode)) as connection:
-        connection.set_authorizer(lambda action, *_more: sqlite3.SQLITE_OK if action in _READING else sqlite3.SQLITE_DENY)
+        connection.set_authorizer(lambda action, *_more: sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY)
         connection.set_progress_handler(lambda: time.monotonic() > until, 10_000)
         try:
             cursor = connection.execute(sql)
             names = [column[0] for column in cursor.description or ()]
-            return [{key: _text(value) for key, value in zip(names, row)} for row in cursor]
+            return [{key: as_text(value) for key, value in zip(names, row)} for row in cursor]
         except (sqlite3.Warning, sqlite3.Error) as error:
             reason = f"it took longer than {timeout:g} s" if "interrupted" in str(error) else str(error)
             raise RunbookError(f"the query {sql!r} on {name} failed: {reason}") from None
@@ -176,7 +176,8 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
-def _text(value: t.Any) -> str | None:
+def as_text(value: t.Any) -> str | None:
+    """A value as exports and checks show it: bytes in hexadecimal digits."""
     if value is None or isinstance(value, str):
         return value
     return value.hex() if isinstance(value, bytes) else str(value)

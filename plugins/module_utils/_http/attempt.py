@@ -11,6 +11,7 @@ import typing as t
 from .._common.outcome import Status, overall
 from .certificate import Certificate
 from .client import Client, Exchange, Headers, Keep, Request
+from .clock import Skew, check_clock, hint
 from .conditional import check_again
 from .expect import check_answer
 from .limits import check_certificate
@@ -29,6 +30,7 @@ class Attempt:
     locations: list[str] = dataclasses.field(default_factory=list)
     certificate: Certificate | None = None
     verified: bool = False
+    skew: Skew | None = None
     note: str = ""
 
     @property
@@ -81,6 +83,11 @@ def _judge(probe: Probe, journey: Journey, attempt: Attempt) -> None:
     attempt.failures += check_locations(probe, journey)
     if not journey.failures:
         attempt.failures += check_answer(probe, journey.last)
+    if probe.clock:
+        attempt.skew, failures = check_clock(probe.clock, journey.last)
+        attempt.failures += failures
+    elif probe.credentials.hmac and attempt.failures:
+        attempt.note = hint(journey.last)
 
 
 def _ask_again(probe: Probe, journey: Journey, send: t.Callable[[Request, Route, Keep], Exchange]) -> list[Failure]:

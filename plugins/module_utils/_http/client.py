@@ -53,7 +53,8 @@ class Exchange:
     """A request and its answer.
 
     ``size`` and ``sha256`` are of the whole decoded body, ``body`` is its beginning; ``stray`` counts bytes that
-    follow an answer that must not have a body. ``phases`` are milliseconds (dns, connect, tls, ttfb, total).
+    follow an answer that must not have a body. ``phases`` are milliseconds (dns, connect, tls, ttfb, total); ``sent_at``
+    is this host's time when the request began to be sent, in seconds since 1970.
     """
 
     request: Request
@@ -68,6 +69,7 @@ class Exchange:
     part_sha256: str = ""
     stray: int = 0
     undecodable: str = ""
+    sent_at: float = 0.0
 
     def header(self, name: str) -> str | None:
         """The value of a header, several joined by a comma as RFC 9110 allows; None when absent."""
@@ -146,6 +148,7 @@ def _head(request: Request, route: Route) -> bytes:
 
 def _converse(request: Request, route: Route, connection: Connection, watch: Stopwatch, keep: Keep) -> Exchange:
     wire = connection.wire
+    sent_at = time.time()
     try:
         wire.sendall(_head(request, route) + request.body)
     except (BrokenPipeError, ConnectionResetError):
@@ -157,7 +160,9 @@ def _converse(request: Request, route: Route, connection: Connection, watch: Sto
         response.fp, hint.fp = hint.fp, None  # or the hint, thrown away, would close what is read on from
         response.begin()
     watch.lap("ttfb", "body", wire.first_byte)
-    exchange = Exchange(request, response.status, response.reason, list(response.headers.items()), watch.phases, connection)
+    exchange = Exchange(
+        request, response.status, response.reason, list(response.headers.items()), watch.phases, connection, sent_at=sent_at
+    )
     try:
         if request.method == "HEAD" or response.status in (204, 304):
             watch.stop()

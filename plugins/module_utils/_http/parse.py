@@ -116,6 +116,7 @@ def _probe(options: Options, base_url: str | None, name: str | None) -> Probe:
         head_equals_get=bool(options.get("head_equals_get")),
         latency=parse_expect.parse_latency(options.get("latency"), samples, target.scheme),
         certificate=parse_expect.parse_certificate_limit(options.get("certificate"), target.scheme),
+        clock=parse_expect.parse_clock(options.get("clock_skew")),
         secrets=_secrets(options, target, route, credentials),
     )
     _check_together(probe)
@@ -131,7 +132,7 @@ def _check_together(probe: Probe) -> None:
     ]
     if asks_again and probe.method != "GET":
         raise InvalidInput(f"{asks_again[0]} needs method GET, not {probe.method}; make it a probe of its own")
-    if probe.method == "HEAD" and (probe.content.needs_text or probe.content.sha256):
+    if probe.method == "HEAD" and (probe.needs_body or probe.content.sha256):
         raise InvalidInput("an answer to HEAD has no body to expect anything of; use method GET")
     for location in probe.redirects.locations or ():
         try:
@@ -220,7 +221,7 @@ def _credentials(options: Options) -> Credentials:
 def parse_hmac(options: Options) -> HmacKey:
     """The key of an option ``hmac``; ``InvalidInput`` when it can't sign."""
     given = {name: value for name, value in options.items() if value is not None}
-    key = HmacKey(**given)
+    key = HmacKey(**{**given, **({"parts": tuple(given["parts"])} if "parts" in given else {})})
     if not key.secret:
         raise InvalidInput("hmac secret is empty; give the shared secret")
     for name in ("header", "timestamp_header", "key_id_header"):
@@ -228,6 +229,10 @@ def parse_hmac(options: Options) -> HmacKey:
             raise InvalidInput(f"hmac {name} {getattr(key, name)!r} is not a header name")
     if any(not 31 < ord(char) < 127 for char in key.prefix + (key.key_id or "")):
         raise InvalidInput("hmac prefix and key_id must be one line of ASCII")
+    if not key.parts:
+        raise InvalidInput("hmac parts is empty; name what is signed")
+    if "key_id" in key.parts and not key.key_id:
+        raise InvalidInput("hmac parts names key_id, but there is none; give key_id, or leave it out of parts")
     return key
 
 

@@ -12,13 +12,25 @@ import typing as t
 from .._common.errors import InvalidInput
 from .._common.jsonquery import compile_regex, parse_json
 from .percentile import NEEDED, too_few
-from .spec import BodyExpectation, ByteRange, CacheExpectation, DaysLimit, Directive, HeaderExpectation, LatencyLimit, RedirectRule
+from .spec import (
+    BodyExpectation,
+    ByteRange,
+    CacheExpectation,
+    ClockLimit,
+    DaysLimit,
+    Directive,
+    HeaderExpectation,
+    LatencyLimit,
+    RedirectRule,
+)
 
 TOKEN = re.compile(r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
 PHASES = ("dns", "connect", "tls", "ttfb", "total")
 # The slowest answer that a person at a terminal still takes for an answer.
 DEFAULT_CRIT_MS = 1000.0
 DEFAULT_DAYS = (30, 14)
+# What receivers of signed requests usually allow.
+DEFAULT_SKEW_S = 300.0
 
 Options = t.Mapping[str, t.Any]
 
@@ -151,3 +163,19 @@ def parse_certificate_limit(options: Options | None, scheme: str) -> DaysLimit |
     if warn < crit:
         raise InvalidInput(f"certificate warn {warn} is below crit {crit}; a warning must come first")
     return DaysLimit(warn, crit)
+
+
+def parse_clock(options: Options | None) -> ClockLimit | None:
+    """How far the server's clock may be from this one."""
+    if options is None:
+        return None
+    warn, crit, query = options.get("warn"), options.get("crit"), options.get("query")
+    crit = DEFAULT_SKEW_S if crit is None else crit
+    for name, limit in (("warn", warn), ("crit", crit)):
+        if limit is not None and not (math.isfinite(limit) and limit > 0):
+            raise InvalidInput(f"clock_skew {name} {limit} is not more than 0; limits are in seconds")
+        if limit is not None and limit < 1 and query is None:
+            raise InvalidInput(f"clock_skew {name} {limit:g} is finer than the whole seconds of a Date header; use 1 or more, or a query")
+    if warn is not None and warn > crit:
+        raise InvalidInput(f"clock_skew warn {warn:g} is above crit {crit:g}; a warning must come first")
+    return ClockLimit(warn, crit, None if query is None else parse_json({"query": query, "operator": "exists"}))

@@ -75,7 +75,7 @@ def run_probe(
 
 
 def _measure(probe: Probe, client: Client, sleep: t.Callable[[float], None], rand: t.Callable[[], float]) -> Outcome:
-    keep = Keep(probe.max_body if probe.content.needs_text else 2048)
+    keep = Keep(probe.max_body if probe.needs_body else 2048)
     samples: list[dict[str, float]] = []
     attempts, number = 0, 0
     attempt = Attempt()
@@ -118,23 +118,27 @@ def _persist(
 def _outcome(probe: Probe, attempt: Attempt, failures: t.Sequence[Failure], samples: t.Sequence[t.Mapping[str, float]]) -> Outcome:
     status = overall(["ok", *(failure.status for failure in failures)])
     limit = probe.latency[0] if probe.latency else None
-    outcome = Outcome(probe.name, status, unit="ms", warn=limit.warn if limit else None, crit=limit.crit if limit else None)
-    if limit and samples:
+    bound = limit or probe.clock
+    outcome = Outcome(probe.name, status, unit="ms", warn=bound.warn if bound else None, crit=bound.crit if bound else None)
+    if probe.clock and not limit:
+        outcome.unit, outcome.value = "s", abs(attempt.skew.seconds) if attempt.skew else None
+    elif limit and samples:
         outcome.value = rounded(percentile([sample.get(limit.phase, 0.0) for sample in samples], limit.percentile))
     elif samples:
         outcome.value = rounded(samples[-1]["total"])
-    outcome.message = _message(probe, attempt, failures, outcome)
+    outcome.message = _message(probe, attempt, failures, outcome.value if outcome.unit == "ms" else (attempt.phases or {}).get("total"))
     outcome.details = _details(probe, attempt, failures)
     return outcome
 
 
-def _message(probe: Probe, attempt: Attempt, failures: t.Sequence[Failure], outcome: Outcome) -> str:
+def _message(probe: Probe, attempt: Attempt, failures: t.Sequence[Failure], took: float | None) -> str:
     if failures:
         text = "; ".join(str(failure) for failure in failures) + f" from {probe.where}"
         return probe.redact(text + (f"; {attempt.note}" if attempt.note else ""))
     answer = attempt.exchange.status if attempt.exchange else "no answer"
     what = f" ({label(probe.latency[0])})" if probe.latency else ""
-    return probe.redact(f"{answer} in {outcome.value:.1f} ms{what} from {probe.where}")
+    clock = f", {attempt.skew}" if attempt.skew else ""
+    return probe.redact(f"{answer} in {took or 0.0:.1f} ms{what}{clock} from {probe.where}")
 
 
 def _details(probe: Probe, attempt: Attempt, failures: t.Sequence[Failure]) -> dict[str, t.Any]:
@@ -156,6 +160,8 @@ def _details(probe: Probe, attempt: Attempt, failures: t.Sequence[Failure]) -> d
             details["excerpt"] = probe.redact(excerpt(exchange))
     if attempt.locations:
         details["redirects"] = [probe.redact(location) for location in attempt.locations]
+    if attempt.skew and probe.clock:
+        details["clock"] = attempt.skew.to_dict(probe.clock.source)
     if attempt.certificate:
         details["certificate"] = {**attempt.certificate.to_dict(), "verified": attempt.verified}
     return details

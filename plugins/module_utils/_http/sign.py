@@ -12,7 +12,14 @@ import hmac
 import time
 import typing as t
 
-# The options of a key, as suboptions of a module's ``hmac``.
+from .._common.clock import stamp
+
+# What can be signed, and how the time is written in its header.
+PARTS = ("method", "path", "path_without_query", "timestamp", "body", "body_sha256", "key_id")
+TIMESTAMPS = ("seconds", "milliseconds", "iso8601")
+SIGNED = ("method", "path", "timestamp", "body_sha256")
+
+# The options of a key, as suboptions of a module's ``hmac``: the one description of them, for every module that signs.
 HMAC: dict[str, dict[str, t.Any]] = {
     "secret": {"type": "str", "required": True, "no_log": True},
     "key_id": {"type": "str", "no_log": False},
@@ -22,6 +29,9 @@ HMAC: dict[str, dict[str, t.Any]] = {
     "prefix": {"type": "str", "default": ""},
     "timestamp_header": {"type": "str", "default": "X-Timestamp"},
     "key_id_header": {"type": "str", "default": "X-Key-Id", "no_log": False},
+    "parts": {"type": "list", "elements": "str", "choices": list(PARTS), "default": list(SIGNED)},
+    "separator": {"type": "str", "default": "\n"},
+    "timestamp_format": {"type": "str", "choices": list(TIMESTAMPS), "default": "seconds"},
 }
 
 
@@ -42,21 +52,39 @@ class HmacKey:
     timestamp_header: str = "X-Timestamp"
     key_id_header: str = "X-Key-Id"
     prefix: str = ""
+    parts: tuple[str, ...] = SIGNED
+    separator: str = "\n"
+    timestamp_format: str = "seconds"
 
-    def headers(self, method: str, path: str, body: bytes, timestamp: int | None = None) -> list[tuple[str, str]]:
+    def headers(self, method: str, path: str, body: bytes, timestamp: float | None = None) -> list[tuple[str, str]]:
         """The headers that sign one request; ``path`` includes the query, ``timestamp`` is in seconds since 1970."""
-        moment = str(int(time.time()) if timestamp is None else timestamp)
-        mac = hmac.new(self.secret.encode(), string_to_sign(method, path, moment, body), self.algorithm)
+        moment = _written(time.time() if timestamp is None else timestamp, self.timestamp_format)
+        mac = hmac.new(self.secret.encode(), self.signed(method, path, moment, body), self.algorithm)
         value = mac.hexdigest() if self.encoding == "hex" else base64.b64encode(mac.digest()).decode("ascii")
         signed = [(self.timestamp_header, moment), (self.header, self.prefix + value)]
         if self.key_id:
             signed.append((self.key_id_header, self.key_id))
         return signed
 
+    def signed(self, method: str, path: str, timestamp: str, body: bytes) -> bytes:
+        """Exactly what is signed: ``parts`` in their order, joined by ``separator``; ``timestamp`` as in its header."""
+        known = {
+            "method": method.encode(),
+            "path": path.encode(),
+            "path_without_query": path.partition("?")[0].encode(),
+            "timestamp": timestamp.encode(),
+            "body": body,
+            "body_sha256": hashlib.sha256(body).hexdigest().encode(),
+            "key_id": (self.key_id or "").encode(),
+        }
+        return self.separator.encode().join(known[part] for part in self.parts)
 
-def string_to_sign(method: str, path: str, timestamp: str, body: bytes) -> bytes:
-    """Exactly what is signed: method, path with query, timestamp and the body's SHA-256, joined by line feeds."""
-    return "\n".join((method, path, timestamp, hashlib.sha256(body).hexdigest())).encode()
+
+def _written(moment: float, form: str) -> str:
+    """Seconds since 1970 as a timestamp header says it."""
+    if form == "iso8601":
+        return stamp(moment)
+    return str(int(moment * 1000) if form == "milliseconds" else int(moment))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -104,6 +104,20 @@ class DaysLimit:
 
 
 @dataclasses.dataclass(frozen=True)
+class ClockLimit:
+    """Seconds that the server's clock may differ; ``time`` finds what it says in a JSON body, None takes the ``Date`` header."""
+
+    warn: float | None
+    crit: float
+    time: JsonExpectation | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the server's time comes from."""
+        return f"json {self.time.query}" if self.time else "Date header"
+
+
+@dataclasses.dataclass(frozen=True)
 class Probe:
     """One HTTP expectation, ready to be asked."""
 
@@ -129,6 +143,7 @@ class Probe:
     head_equals_get: bool
     latency: tuple[LatencyLimit, ...]
     certificate: DaysLimit | None
+    clock: ClockLimit | None = None
     secrets: tuple[str, ...] = dataclasses.field(default=(), repr=False)
 
     def redact(self, text: str) -> str:
@@ -136,6 +151,11 @@ class Probe:
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return " ".join(text.split())
+
+    @property
+    def needs_body(self) -> bool:
+        """Whether an answer's body must be in memory."""
+        return self.content.needs_text or bool(self.clock and self.clock.time)
 
     @property
     def where(self) -> str:

@@ -80,7 +80,7 @@ class _Unasked:
         return self._stats.get(name)
 
     def names(self, folder: str) -> list[str]:
-        return []
+        return [posixpath.basename(name) for name in self._stats if posixpath.dirname(name) == folder]
 
     def read(self, name: str) -> bytes | None:
         return None

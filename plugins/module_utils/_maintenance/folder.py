@@ -216,7 +216,9 @@ class OnDisk:
             raise Refused(f"everybody may write in {self.base}, so anybody could switch maintenance; run chmod o-w {self.base} first")
         return folder
 
-    def make(self, owner: Owner) -> None:
+    def make(self, owner: Owner, dry: bool) -> None:
+        if dry:
+            return
         os.makedirs(self.base, 0o755)
         with Folder(os.open(self.base, _DIRECTORY), self.base, owner, False) as folder:
             os.fchown(t.cast(int, folder.fd), owner.uid, owner.gid)

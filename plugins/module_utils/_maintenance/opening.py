@@ -21,8 +21,8 @@ class Place(t.Protocol):
     def open(self, owner: Owner, dry: bool) -> Entries | None:
         """The site's base, or None when it does not exist; one that everybody may write in is refused."""
 
-    def make(self, owner: Owner) -> None:
-        """Make the site's base, which does not exist."""
+    def make(self, owner: Owner, dry: bool) -> None:
+        """Make the site's base, which does not exist; or only tell of it (``dry``)."""
 
     def nowhere(self) -> Entries:
         """An imagined base, for check mode."""
@@ -48,9 +48,9 @@ def open_base(place: Place, owner: Owner, run: Run, present: bool) -> Entries:
 def open_or_make_base(place: Place, owner: Owner, run: Run) -> Entries:
     """The base, made if need be: the web server is usually taught before the first deploy."""
     folder = place.open(owner, run.check_mode)
-    if folder is None and not run.check_mode:
-        place.make(owner)
-        folder = place.open(owner, run.check_mode)
+    if folder is None:
+        place.make(owner, run.check_mode)
+        folder = None if run.check_mode else place.open(owner, run.check_mode)
     return folder or place.nowhere()
 
 

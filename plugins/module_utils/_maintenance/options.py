@@ -18,6 +18,8 @@ MAINTENANCE = BACKEND.merge(
             "until": {"type": "str"},
             "allow_ips": {"type": "list", "elements": "str"},
             "bypass_token": {"type": "str", "no_log": True},
+            "incident": {"type": "str", "choices": ["open", "closed"]},
+            "reason": {"type": "str"},
             "by": {"type": "str"},
             "owner": {"type": "str"},
             "group": {"type": "str"},

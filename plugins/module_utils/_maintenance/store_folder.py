@@ -19,16 +19,50 @@ from .._release.store import Stat, Store
 from .entries import FLAG, HTACCESS, PUBLIC, Owner, is_left_over
 
 
+class Seen:
+    """A store's answers, kept until this run changes what they are about: every question may cost a way around the world."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._stats: dict[str, Stat | None] = {}
+        self._names: dict[str, list[str]] = {}
+
+    def stat(self, name: str) -> Stat | None:
+        folder, _slash, last = name.rpartition("/")
+        if last not in self._names.get(folder, (last,)):
+            return None
+        if name not in self._stats:
+            self._stats[name] = self.store.stat(name)
+        return self._stats[name]
+
+    def names(self, folder: str) -> list[str]:
+        if folder not in self._names:
+            self._names[folder] = self.store.names(folder)
+        return self._names[folder]
+
+    def made(self, folder: str) -> None:
+        """A new folder is empty."""
+        self._names[folder] = []
+
+    def changed(self, name: str) -> None:
+        """That name, and what is in it, may be anything now."""
+        self._names.pop(name.rpartition("/")[0], None)
+        for known in (self._stats, self._names):
+            for each in [each for each in known if each == name or each.startswith(f"{name}/")]:
+                del known[each]
+
+
 class StoreFolder:
     """The folder ``name`` of a store, ``""`` being the base. ``there`` is False for one that check mode only imagines: it is empty.
 
     ``log`` takes a line for everything that is done, or would be done where the folder is ``dry``.
     """
 
-    def __init__(self, store: Store, name: str, dry: bool, log: t.Callable[[str], object], there: bool = True) -> None:
-        self.path = posixpath.join(store.base, name) if name else store.base
+    def __init__(self, seen: Seen, name: str, dry: bool, log: t.Callable[[str], object], there: bool = True) -> None:
+        self.path = posixpath.join(seen.store.base, name) if name else seen.store.base
         self.dry = dry
-        self._store = store
+        self._seen = seen
+        self._store = seen.store
         self._name = name
         self._log = log
         self._there = there
@@ -57,21 +91,24 @@ class StoreFolder:
     def child(self, name: str) -> StoreFolder:
         found = self._found(name)
         self._must_be("folder", name, found)
-        return StoreFolder(self._store, self._at(name), self.dry, self._log, found is not None)
+        return StoreFolder(self._seen, self._at(name), self.dry, self._log, found is not None)
 
     def ensure_folder(self, name: str, mode: int) -> bool:
         found = self._found(name)
         self._must_be("folder", name, found)
         if found is not None and found.mode == mode:
             return False
-        self._say("make folder" if found is None else "change mode of", name, mode)
+        new = found is None
+        self._say("make folder" if new else "change mode of", name, mode)
         if not self.dry:
-            with self._told(name):
-                if found is None:
+            with self._changing(name):
+                if new:
                     self._store.make_folder(self._at(name), mode)
-                    found = self._found(name)
+                    found = self._store.stat(self._at(name))
                 if found is not None and found.mode != mode:  # which an umask may have taken from a new one too
                     self._store.chmod(self._at(name), mode)
+            if new:
+                self._seen.made(self._at(name))
         return True
 
     def ensure_file(self, name: str, data: bytes, mode: int) -> bool:
@@ -82,7 +119,7 @@ class StoreFolder:
             return False
         self._say(f"write {len(data)} bytes to", name, mode)
         if not self.dry:
-            with self._told(name):
+            with self._changing(name):
                 self._store.write(self._at(name), data, mode)
         return True
 
@@ -99,7 +136,7 @@ class StoreFolder:
         self._say("link", f"{name} -> {target}")
         if not self.dry:
             partial = f".{name}.{secrets.token_hex(6)}.partial"
-            with self._told(name):
+            with self._changing(name):
                 self._store.link(target, self._at(partial))
                 self._store.rename(self._at(partial), self._at(name))
         return True
@@ -109,7 +146,7 @@ class StoreFolder:
             return False
         self._say("remove", name)
         if not self.dry:
-            with self._told(name):
+            with self._changing(name):
                 self._store.remove(self._at(name))
         return True
 
@@ -136,7 +173,7 @@ class StoreFolder:
             return False
         self._say("remove folder", name)
         if not self.dry:
-            with self._told(name):
+            with self._changing(name):
                 self._store.remove_tree(self._at(name))
         return True
 
@@ -150,7 +187,7 @@ class StoreFolder:
         if not self._there:
             return None
         with self._told(name):
-            return self._store.stat(self._at(name))
+            return self._seen.stat(self._at(name))
 
     def _must_be(self, kind: str, name: str, found: Stat | None) -> None:
         if found is not None and found.kind != kind:
@@ -161,7 +198,15 @@ class StoreFolder:
         if not self._there:
             return []
         with self._told(None):
-            return self._store.names(self._name)
+            return self._seen.names(self._name)
+
+    @contextlib.contextmanager
+    def _changing(self, name: str) -> t.Iterator[None]:
+        try:
+            with self._told(name):
+                yield
+        finally:
+            self._seen.changed(self._at(name))
 
     def _say(self, what: str, name: str, mode: int | None = None) -> None:
         self._log(f"{what} {self._shown(name)}" + (f" (mode {mode:04o})" if mode is not None else ""))
@@ -196,6 +241,7 @@ class InStore:
         self.base = store.base
         self.log: list[str] = []
         self._store = store
+        self._seen = Seen(store)
         self._path = posixpath.normpath(path)
 
     def open(self, owner: Owner, dry: bool) -> StoreFolder | None:
@@ -203,23 +249,26 @@ class InStore:
             return None
         if not dry:
             self._settle()
-        return StoreFolder(self._store, "", dry, self._note)
+        return StoreFolder(self._seen, "", dry, self._note)
 
     def _settle(self) -> None:
         """Where a store replaces a file by two renames, a killed run may have left it aside: readable, but not there for a web server."""
-        if any(self._store.stat(name) is None and self._store.read(name) is not None for name in (FLAG, HTACCESS)):
+        if any(self._seen.stat(name) is None and self._store.read(name) is not None for name in (FLAG, HTACCESS)):
             with self._store.mutex():
                 self._store.settle()
+            self._seen = Seen(self._store)
 
-    def make(self, owner: Owner) -> None:
-        self.log.append(f"make folder {self.base} (mode 0755)")
+    def make(self, owner: Owner, dry: bool) -> None:
+        self._note(f"make folder {self.base} (mode 0755)")
+        if dry:
+            return
         self._store.make_folder("", 0o755)
         found = self._store.stat("")
         if found is not None and found.mode != 0o755:  # an umask has taken the web server's right to enter
             self._store.chmod("", 0o755)
 
     def nowhere(self) -> StoreFolder:
-        return StoreFolder(self._store, "", True, self._note, there=False)
+        return StoreFolder(self._seen, "", True, self._note, there=False)
 
     def beside(self, htaccess: str, owner: Owner, dry: bool) -> StoreFolder | None:
         folder = posixpath.dirname(htaccess)
@@ -229,7 +278,7 @@ class InStore:
                 found = self._store.stat(name) if name else None
                 if name and (found is None or found.kind != "folder"):
                     return None
-                return StoreFolder(self._store, name, dry, self._note)
+                return StoreFolder(self._seen, name, dry, self._note)
         raise InvalidInput(f"htaccess {htaccess!r} is neither in {self._path} nor below it, where alone this backend works; give one there")
 
     def _note(self, line: str) -> None:

@@ -5,7 +5,7 @@
 
 On the host, below the site's base (the web server's snippets know these names)::
 
-    maintenance.flag             {since, by, message, retry_after, until}; its presence is maintenance
+    maintenance.flag             {since, by, message, retry_after, until, incident}; its presence is maintenance
     maintenance.d/               may be entered, not listed
       allow/<address or prefix>  empty files, see addresses.py
       token/<token>              an empty file whose name is the secret
@@ -30,7 +30,7 @@ import typing as t
 from .._common.errors import InvalidInput
 from .._common.runner import Run
 from .._common.times import parse_moment
-from . import htaccess, page
+from . import htaccess, incident, page
 from .entries import DATA, FLAG, HTACCESS, Entries, Owner
 from .folder import OnDisk
 from .install import install
@@ -78,11 +78,16 @@ def switch_at(place: Place, options: t.Mapping[str, t.Any], run: Run) -> dict[st
     request = parse(options, now)
     if options["state"] == "installed":
         return {**install(place, options, request.owner, run), **place.told(run.check_mode)}
+    incident.check(options)
     present = options["state"] == "present"
     with contextlib.ExitStack() as stack:
         folder = stack.enter_context(open_base(place, request.owner, run, present))
         beside = stack.enter_context(open_beside(place, options["htaccess"], Owner(), folder))
         before = _before(folder)
+        stays = "" if present else incident.stays_on(options, before.active, before.flag, place.base)
+        if stays:
+            run.warn(stays)
+            return {**_stays(place.base, before, stays), **place.told(run.check_mode)}
         if not present:
             changed = _off(folder, beside)
             return {**_result(place.base, before, None, changed), **place.told(run.check_mode)}
@@ -92,7 +97,9 @@ def switch_at(place: Place, options: t.Mapping[str, t.Any], run: Run) -> dict[st
         # What is not said stays as it is during maintenance; leftovers of an interrupted run let nobody in.
         names = request.allow if request.allow is not None else (before.allow if before.active else [])
         tokens = request.tokens if request.tokens is not None else (before.tokens if before.active else [])
-        after = After(_flag(notice, before, options["by"], now), notice, names, tokens, retry_header(notice.retry_after, notice.until, now))
+        opened = incident.wanted(options, before.flag, options["by"] or _account(), now)
+        flag = {**_flag(notice, before, options["by"], now), **({"incident": opened} if opened else {})}
+        after = After(flag, notice, names, tokens, retry_header(notice.retry_after, notice.until, now))
         changed = _on(folder, beside, after, now)
         return {**_result(place.base, before, after, changed), **place.told(run.check_mode)}
 
@@ -200,6 +207,7 @@ def _result(base: str, before: Before, after: After | None, changed: bool) -> di
         "active": False,
         "was_active": before.active,
         "flag": None,
+        "incident": None,
         "previous": before.flag,
         "allow_names": [],
         "token_set": False,
@@ -212,6 +220,7 @@ def _result(base: str, before: Before, after: After | None, changed: bool) -> di
             msg=f"maintenance of {base} is on since {after.flag['since']}; {names} allowed address names, {token} bypass token",
             active=True,
             flag=after.flag,
+            incident=after.flag.get("incident"),
             allow_names=after.names,
             token_set=bool(after.tokens),
             retry_after_header=after.retry,
@@ -226,6 +235,20 @@ def _result(base: str, before: Before, after: After | None, changed: bool) -> di
         "before": _shown(before.flag or {}, before.allow, "set" if before.tokens else "not set") if before.active else "",
         "after": shown,
     }
+    return result
+
+
+def _stays(base: str, before: Before, why: str) -> dict[str, t.Any]:
+    """The result of a run that was to switch maintenance off and must not: nothing was changed."""
+    told: dict[str, t.Any] = {
+        "active": True,
+        "msg": why,
+        "incident": incident.found(before.flag),
+        "flag": before.flag,
+        "allow_names": before.allow,
+    }
+    result = {**_result(base, before, None, False), **told, "token_set": bool(before.tokens)}
+    result["diff"]["after"] = result["diff"]["before"]
     return result
 
 

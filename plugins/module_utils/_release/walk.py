@@ -50,6 +50,8 @@ class Rules:
     dir_mode: int | None = None
     # A folder that is in use already is recorded as it is: real modes, links and version control included.
     keep_all: bool = False
+    # Patterns like those of ``exclude``, which wins: when there are any, only what fits one, or lies below what does, belongs to it.
+    include: tuple[str, ...] = ()
 
 
 def inner_path(path: str, what: str) -> str:
@@ -94,7 +96,7 @@ def shared_from_options(dirs: t.Sequence[t.Any], files: t.Sequence[t.Any]) -> tu
     return tuple(found)
 
 
-def _exclusion(patterns: t.Iterable[str]) -> re.Pattern[str] | None:
+def matcher(patterns: t.Iterable[str]) -> re.Pattern[str] | None:
     """One expression for all patterns: with a slash they match the path from the root, without they match any name."""
     parts = []
     for pattern in patterns:
@@ -192,24 +194,42 @@ class Walker:
         self.files: list[Found] = []
         self.others: list[Entry] = []
         self.hidden = 0  # names of the source that a shared path covers
-        self._excluded = _exclusion([*(() if rules.keep_all else ALWAYS_EXCLUDED), *rules.exclude])
+        self.left_out: list[str] = []  # names that the patterns keep out; a folder, with a slash at its end, stands for all below it
+        self._included = matcher(rules.include)
+        self._excluded = matcher([*(() if rules.keep_all else ALWAYS_EXCLUDED), *rules.exclude])
         self._covered = {shared.dest for shared in rules.shared}
 
     def walk(self) -> None:
         if not os.path.isdir(self.root):
             raise InvalidInput(f"source {self.root} is not a folder; check src")
-        self._folder(self.root, "")
+        self._folder(self.root, "", self._included is None)
 
-    def _folder(self, folder: str, prefix: str) -> None:
+    def _folder(self, folder: str, prefix: str, wanted: bool) -> bool:
+        """Whether anything in the folder belongs to the release; all of it does, but for what is excluded, if it is ``wanted``."""
+        kept, begin = wanted, len(self.left_out)
         with os.scandir(folder) as found:
             names = sorted(found, key=lambda item: item.name)
         for item in names:
             path = prefix + item.name
             if self._excluded and self._excluded.fullmatch(path):
+                self.left_out.append(path + "/" * item.is_dir(follow_symlinks=False))
                 continue
             if path in self._covered:
                 self.hidden += 1
+                kept = True
                 continue
+            fits = wanted or bool(self._included and self._included.fullmatch(path))
+            if item.is_dir(follow_symlinks=False):
+                mode = stat.S_IMODE(item.stat(follow_symlinks=False).st_mode) if self.rules.keep_all else self.rules.dir_mode or 0o755
+                place = len(self.others)
+                if self._folder(item.path, path + "/", fits):
+                    self.others.insert(place, Entry(path, "d", mode, 0, ""))
+                    kept = True
+                continue
+            if not fits:
+                self.left_out.append(path)
+                continue
+            kept = True
             if item.is_symlink():
                 target = os.readlink(item.path)
                 if leads_out(path, target) and not self.rules.keep_all:
@@ -217,16 +237,15 @@ class Walker:
                         f"{path} in the source is a link that leads out of it ({target}); exclude it, share it, or replace it by a copy"
                     )
                 self.others.append(Entry(path, "l", 0o777, 0, target))
-            elif item.is_dir():
-                mode = stat.S_IMODE(item.stat(follow_symlinks=False).st_mode) if self.rules.keep_all else self.rules.dir_mode or 0o755
-                self.others.append(Entry(path, "d", mode, 0, ""))
-                self._folder(item.path, path + "/")
             elif item.is_file():
                 seen = item.stat(follow_symlinks=False)
                 stamp = (seen.st_ino, seen.st_size, seen.st_mtime_ns, seen.st_ctime_ns)
                 self.files.append(Found(path, _normal_mode(seen.st_mode, self.rules), stamp))
             else:
                 raise Refused(f"{path} in the source is neither a file, a folder nor a link (a device, pipe or socket); exclude it")
+        if not kept and prefix:
+            self.left_out[begin:] = [prefix]
+        return kept
 
 
 def _resolve_parents(path: str, links: t.Mapping[str, str], depth: int = 0) -> str:

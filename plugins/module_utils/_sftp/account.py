@@ -55,6 +55,10 @@ def account_from_options(remote: t.Mapping[str, t.Any] | None) -> Account:
     timeout = 30.0 if given is None else float(given)
     if not 0 < timeout < float("inf"):
         raise InvalidInput(f"remote.timeout {timeout:g} is not a number of seconds above 0")
+    if not 1 <= int(1 if remote.get("connections") is None else remote["connections"]) <= 16:
+        raise InvalidInput(f"remote.connections {remote['connections']} is not between 1 and 16")
+    if remote.get("bandwidth_limit") is not None and int(remote["bandwidth_limit"]) < 1:
+        raise InvalidInput(f"remote.bandwidth_limit {remote['bandwidth_limit']} is not a number of kilobytes per second above 0")
     return _account(remote, "remote", timeout, None)
 
 
@@ -62,7 +66,7 @@ def _account(given: t.Mapping[str, t.Any], name: str, timeout: float, target: t.
     """``target`` is what lies behind, when this is the server to go through."""
     host = str(given.get("host") or "").strip()
     user = str(given.get("user") or (target or {}).get("user") or "").strip()
-    port = int(given.get("port") or SSH_PORT)
+    port = SSH_PORT if given.get("port") is None else int(given["port"])
     for option, value in (("host", host), ("user", user)):
         if not value:
             raise InvalidInput(f"{name}.{option} is missing; it says {'where the host is' if option == 'host' else 'as whom to log in'}")
@@ -90,9 +94,10 @@ def _account(given: t.Mapping[str, t.Any], name: str, timeout: float, target: t.
 
 
 def _fingerprint(text: str, name: str) -> str:
-    found = re.fullmatch(r"SHA256:([A-Za-z0-9+/]{43})=?", text.strip())
+    # As OpenSSH shows it, or as WinSCP does: "ssh-ed25519 255 …=".
+    found = re.fullmatch(r"(?:SHA256:|\S+ \d+ )([A-Za-z0-9+/_-]{43})=?", text.strip())
     if not found:
         raise InvalidInput(
             f"{name}.fingerprint {text!r} is not one; give SHA256: and 43 characters, as 'ssh-keygen -lf' shows it for the host's key"
         )
-    return f"SHA256:{found.group(1)}"
+    return "SHA256:" + found.group(1).translate({ord("-"): "+", ord("_"): "/"})

@@ -13,9 +13,9 @@ import threading
 import types
 import typing as t
 
-from .._common.errors import Refused, RunbookError
+from .._common.errors import RunbookError
 from .account import Account, account_from_options
-from .hostkeys import HostKey, Known, kind_of, known_for, preferred_first, verify
+from .hostkeys import HostKey, Known, kind_of, known_for, other_fingerprint, preferred_first, verify
 from .library import ssh_library
 from .login import Means, log_in, means_of
 
@@ -86,6 +86,11 @@ def open_sftp_channel(connection: Connection) -> paramiko.Channel:
     try:
         channel = connection.transport.open_session(window_size=WINDOW, max_packet_size=PACKET, timeout=account.timeout)
     except (library.SSHException, OSError, EOFError) as error:
+        if not connection.alive:
+            raise RunbookError(
+                f"{account} ended the connection after logging in ({_why(error)}); ask the host's owner whether the account is blocked, "
+                "or run again if it worked before"
+            ) from None
         raise RunbookError(f"{account} opens no session ({_why(error)}); it may allow fewer, lower remote.connections") from None
     channel.settimeout(account.timeout)
     try:
@@ -119,24 +124,24 @@ def _log_in(transport: paramiko.Transport, account: Account, means: Means) -> No
 def _verified(account: Account, known: Known, jump: Connection | None, option: str) -> tuple[paramiko.Transport, HostKey]:
     """A transport whose host key is the right one. With a fingerprint nothing says which of the server's keys it is of,
     so another kind is asked for until it is found."""
-    refused: Refused | None = None
-    tried: set[str] = set()
+    shown: list[HostKey] = []
     while True:
         try:
-            transport = _negotiated(account, known, jump, tried)
+            transport = _negotiated(account, known, jump, {key.kind for key in shown})
         except _NoSuchKey as error:
-            raise refused or RunbookError(error.message) from None
-        shown = transport.get_remote_server_key()
-        key = HostKey(kind_of(shown.get_name()), shown.asbytes())
+            raise (other_fingerprint(account, shown, option) if shown else RunbookError(error.message)) from None
         try:
-            verify(account, known, key, option)
-            return transport, key
-        except Refused as error:
+            key = HostKey(kind_of(transport.get_remote_server_key().get_name()), transport.get_remote_server_key().asbytes())
+            if verify(account, known, key, option):
+                return transport, key
+            if key.kind in {one.kind for one in shown}:
+                # It does not show what was asked for; it could go on like that for ever.
+                raise other_fingerprint(account, shown, option)
+            shown.append(key)
+        except BaseException:
             _close(transport)
-            refused = refused or error
-            tried.add(key.kind)
-            if not account.fingerprint:
-                raise
+            raise
+        _close(transport)
 
 
 class _NoSuchKey(RunbookError):
@@ -156,9 +161,9 @@ def _negotiated(account: Account, known: Known, jump: Connection | None, without
             raise _NoSuchKey(f"{account.address} has no host key of a kind that is supported")
         transport.start_client(event=done)
         in_time = done.wait(account.timeout)
-        if in_time and transport.is_active() and transport.get_exception() is None:
+        if in_time and transport.is_active() and transport.saved_exception is None:
             return t.cast("paramiko.Transport", transport)
-        error = transport.get_exception()
+        error = transport.saved_exception
     except BaseException:
         _close(transport)
         raise
@@ -167,7 +172,7 @@ def _negotiated(account: Account, known: Known, jump: Connection | None, without
         raise RunbookError(f"{account.address} did not answer as an SSH server within {account.timeout:g} s; check host and port") from None
     if isinstance(error, library.IncompatiblePeer):
         raise _NoSuchKey(f"{account.address} and this end have no common method ({_why(error)}); the server needs an update")
-    if "banner" in str(error):
+    if "Indecipherable" in str(error):
         raise RunbookError(f"{account.address} does not speak SSH; check host and port")
     raise RunbookError(f"{account.address} ended the connection at once ({_why(error)}); it may limit connections, wait and run again")
 

@@ -26,7 +26,7 @@ class HostKey:
     """``kind`` is as in known_hosts (``ssh-rsa`` whatever the signature), ``blob`` the public key as it goes over the wire."""
 
     kind: str
-    blob: bytes
+    blob: bytes = dataclasses.field(repr=False)
     where: str = ""
 
     @property
@@ -76,21 +76,17 @@ def kind_of(algorithm: str) -> str:
     return "ssh-rsa" if algorithm.startswith("rsa-sha2-") else algorithm
 
 
-def verify(account: Account, known: Known, shown: HostKey, option: str = "remote") -> None:
-    """Return when ``shown`` is the key of the account's host; otherwise ``Refused``. ``option`` is whose suboptions to speak of."""
+def verify(account: Account, known: Known, shown: HostKey, option: str = "remote") -> bool:
+    """True when ``shown`` is the key of the account's host, False when it has not the fingerprint that was given (a server may
+    have several keys), otherwise ``Refused``. ``option`` is whose suboptions to speak of."""
     host = account.address
     for key in known.revoked:
         if key.blob == shown.blob:
             raise Refused(f"the key that {host} shows ({shown}) is marked as revoked in {key.where}; do not connect, ask the host's owner")
     if account.fingerprint:
-        if hmac.compare_digest(account.fingerprint, shown.fingerprint):
-            return
-        raise Refused(
-            f"{host} shows the key {shown}, but {option}.fingerprint is {account.fingerprint}; nothing was sent there. "
-            "Ask the host's owner which one is right before changing it"
-        )
+        return hmac.compare_digest(account.fingerprint, shown.fingerprint)
     if any(key.blob == shown.blob for key in (*known.keys, *known.fallback)):
-        return
+        return True
     if known.keys:
         same_kind = [key for key in known.keys if key.kind == shown.kind] or list(known.keys)
         expected = ", ".join(f"{key} ({key.where})" for key in same_kind)
@@ -110,6 +106,14 @@ def verify(account: Account, known: Known, shown: HostKey, option: str = "remote
     )
 
 
+def other_fingerprint(account: Account, shown: t.Sequence[HostKey], option: str = "remote") -> Refused:
+    """What to raise when none of the keys that a server shows has the fingerprint that was given."""
+    return Refused(
+        f"{account.address} shows the key {' and the key '.join(map(str, shown))}, but {option}.fingerprint is {account.fingerprint}; "
+        "nothing was sent there. Ask the host's owner which one is right before changing it"
+    )
+
+
 def _lines(path: str) -> t.Iterator[tuple[str, str, HostKey]]:
     """Marker, names and key of each line that can be understood. OpenSSH passes over the others as well, but a key
     that somebody wanted refused must not be taken because of a slip in its line."""
@@ -117,7 +121,9 @@ def _lines(path: str) -> t.Iterator[tuple[str, str, HostKey]]:
         with open(path, encoding="utf-8", errors="surrogateescape") as file:
             lines = file.read().splitlines()
     except OSError as error:
-        raise RunbookError(f"cannot read the known hosts in {path} ({error.strerror}); correct known_hosts or give a fingerprint") from None
+        raise RunbookError(
+            f"cannot read the known hosts in {path} ({error.strerror}); make it readable, or name another file as known_hosts"
+        ) from None
     for number, line in enumerate(lines, 1):
         fields = line.split()
         if not fields or fields[0].startswith("#"):

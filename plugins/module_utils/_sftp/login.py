@@ -74,7 +74,7 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
             refused.add(attempt.method)
             said.append(_refusal(attempt, error))
             if not transport.is_active():
-                said.append("the server ended the connection (it may have had enough failures; wait, or offer it fewer keys)")
+                said.append("the server ended the connection (too many keys or failures, or the account is blocked)")
                 break
             continue
         if not allowed:

@@ -77,7 +77,7 @@ def _parse(data: bytes) -> _File:
 
     def block(wanted: str) -> bytes:
         count = _number(field(wanted), wanted)
-        text = b"".join(next(lines, b"") for _ in range(min(count, 10_000)))
+        text = b"".join(next(lines, b"") for _line in range(min(count, 10_000)))
         try:
             return base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
@@ -181,6 +181,7 @@ class _Fields:
 
 
 def _key(kind: str, public: bytes, private: bytes) -> t.Any:
+    from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     outer, inner = _Fields(public), _Fields(private)
@@ -188,12 +189,12 @@ def _key(kind: str, public: bytes, private: bytes) -> t.Any:
         raise Damaged("its halves are of different kinds")
     if kind == "ssh-rsa":
         e, n = outer.number(), outer.number()
-        d, p, q, iqmp = (inner.number() for _ in range(4))
+        d, p, q, iqmp = (inner.number() for _field in range(4))
         numbers = rsa.RSAPublicNumbers(e, n)
         return rsa.RSAPrivateNumbers(p, q, d, rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), iqmp, numbers).private_key()
     if kind == "ssh-ed25519":
         key = ed25519.Ed25519PrivateKey.from_private_bytes(inner.string())
-        if key.public_key().public_bytes_raw() != outer.string():
+        if key.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw) != outer.string():
             raise Damaged("its halves do not belong together")
         return key
     curve: ec.EllipticCurve = getattr(ec, _CURVES[outer.string().decode()])()

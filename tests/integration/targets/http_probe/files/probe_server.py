@@ -95,6 +95,42 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fresh = head.isdigit() and abs(int(head) - time.time()) < 60
         self.send(b"signed", 200 if fresh and self.headers.get("X-Signature") == "sha256=" + wanted else 403)
 
+    # Seconds that this server's clock is ahead.
+    shift = 0.0
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string(time.time() + self.shift if timestamp is None else timestamp)
+
+    def do_clock_(self) -> None:
+        """A server whose clock is ``/clock/SECONDS`` ahead; it answers after ``delay``, and says that it did so ``age`` seconds ago."""
+        self.shift = float(self.rest or 0)
+        now = time.time() + self.shift
+        moment = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        times = {
+            "seconds": int(now),
+            "exact": now,
+            "milliseconds": int(now * 1000),
+            "text": str(int(now)),
+            "iso": f"{moment}Z",
+            "fraction": f"{moment}.{int(now % 1 * 1e6):06}+00:00",
+            "http": self.date_time_string(),
+            "soon": "soon",
+        }
+        time.sleep(float(self.query.get("delay", 0)))
+        self.send(json.dumps(times).encode(), headers={"Age": self.query.get("age")})
+
+    def do_heartbeat_(self) -> None:
+        """What a worker sends, signed as another system does it: no signature counts whose time is not within five minutes."""
+        import hmac
+
+        self.shift = float(self.rest or 0)
+        stamp = self.headers.get("X-Auth-TS", "")
+        text = "|".join((self.command, self.path.partition("?")[0], hashlib.sha256(self.payload).hexdigest(), stamp))
+        wanted = hmac.new(b"s3cret-key", text.encode(), "sha256").hexdigest()
+        fresh = stamp.isdigit() and abs(int(stamp) - time.time() - self.shift) < 300
+        good = fresh and self.headers.get("X-Auth-Sign") == wanted
+        self.send(json.dumps({"ok": good}).encode(), 200 if good else 401)
+
     def do_count_(self) -> None:
         self.send(b"%d requests" % self.server.counts.get("/" + self.rest, 0))
 

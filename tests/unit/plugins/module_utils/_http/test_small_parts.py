@@ -18,7 +18,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._http.decode import De
 from ansible_collections.runbook.ops.plugins.module_utils._http.percentile import percentile
 from ansible_collections.runbook.ops.plugins.module_utils._http.pool import run_concurrently
 from ansible_collections.runbook.ops.plugins.module_utils._http.retry import Backoff, parse_retry_after
-from ansible_collections.runbook.ops.plugins.module_utils._http.sign import Credentials, HmacKey, string_to_sign
+from ansible_collections.runbook.ops.plugins.module_utils._http.sign import Credentials, HmacKey
 
 
 @pytest.mark.parametrize(
@@ -75,9 +75,26 @@ def test_signature_is_the_documented_one():
     key = HmacKey("s3cret", key_id="k1", prefix="sha256=")
     headers = dict(key.headers("POST", "/hook?a=1", b"{}", timestamp=1700000000))
     text = "POST\n/hook?a=1\n1700000000\n" + hashlib.sha256(b"{}").hexdigest()
-    assert string_to_sign("POST", "/hook?a=1", "1700000000", b"{}") == text.encode()
+    assert key.signed("POST", "/hook?a=1", "1700000000", b"{}") == text.encode()
     wanted = "sha256=" + hmac.new(b"s3cret", text.encode(), "sha256").hexdigest()
     assert headers == {"X-Timestamp": "1700000000", "X-Signature": wanted, "X-Key-Id": "k1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "signed"),
+    [
+        ({"parts": ("method", "path_without_query", "body_sha256", "timestamp"), "separator": "|"}, b"POST|/hook|%(sha)s|1700000000"),
+        ({"parts": ("timestamp", "body"), "separator": "."}, b"1700000000.\xff"),
+        ({"parts": ("body",)}, b"\xff"),
+        ({"parts": ("key_id", "timestamp"), "key_id": "k1", "timestamp_format": "milliseconds"}, b"k1\n1700000000500"),
+        ({"parts": ("timestamp", "path"), "timestamp_format": "iso8601"}, b"2023-11-14T22:13:20Z\n/hook?a=1"),
+    ],
+)
+def test_what_is_signed_can_be_chosen(options, signed):
+    headers = dict(HmacKey("s3cret", **options).headers("POST", "/hook?a=1", b"\xff", timestamp=1700000000.5))
+    signed = signed.replace(b"%(sha)s", hashlib.sha256(b"\xff").hexdigest().encode())
+    assert headers["X-Signature"] == hmac.new(b"s3cret", signed, "sha256").hexdigest()
+    assert headers["X-Timestamp"].encode() in signed or "timestamp" not in options["parts"]
 
 
 def test_signature_in_base64():

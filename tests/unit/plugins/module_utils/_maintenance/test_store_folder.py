@@ -328,7 +328,8 @@ def test_installing(tmp_path: pathlib.Path) -> None:
 def test_installing_is_predicted(site: pathlib.Path) -> None:
     options: dict[str, t.Any] = {"state": "installed", "snippet": CLOSED}
     assert run(site, check_mode=True, **options)["changed"] and tree(site) == {}
-    assert run(site / "new", check_mode=True, **options)["changed"] and tree(site) == {}
+    planned = run(site / "new", check_mode=True, **options)
+    assert planned["changed"] and planned["transcript"][0] == f"make folder {site}/new (mode 0755)" and tree(site) == {}
     run(site, **options)
     assert not run(site, check_mode=True, **options)["changed"]
 

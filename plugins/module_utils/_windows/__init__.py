@@ -1,0 +1,4 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scheduled tasks of Windows machines: what was asked for, as the arguments of a module, as XML, and compared with what is there."""
