@@ -25,22 +25,32 @@ class Traffic:
     to_server: int = 0
     from_server: int = 0
 
+    @property
+    def all(self) -> int:
+        return self.to_server + self.from_server
+
 
 class Proxy:
     """Forwards ``port`` on 127.0.0.1 to a server; every byte arrives ``round_trip / 2`` seconds later than it was sent.
 
     Delay only, no limit on what is under way: data is queued with the moment it is due. The handshake that a far server
     would need costs its round trip too: it is one and a half before the server sees the connection.
+
+    ``reset(cut)``: when so many bytes have passed in both directions, every connection ends and no new one is let through;
+    ``silent``: they stay open, but nothing arrives any more.
     """
 
     def __init__(self, host: str, server_port: int, round_trip: float = 0.0) -> None:
         self.server = (host, server_port)
         self.delay = round_trip / 2
         self.traffic = Traffic()
+        self.cut: int | None = None
+        self.silent = False
         self.port = 0
         self._ready = threading.Event()
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._serve, daemon=True)
 
     def __enter__(self) -> Proxy:
@@ -53,8 +63,13 @@ class Proxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(5)
 
-    def reset(self) -> None:
-        self.traffic = Traffic()
+    def reset(self, cut: int | None = None, silent: bool = False) -> None:
+        self.traffic, self.cut, self.silent = Traffic(), cut, silent
+
+    @property
+    def broken(self) -> bool:
+        """Whether the connection has been cut."""
+        return self.cut is not None and self.traffic.all >= self.cut
 
     def _serve(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -72,12 +87,16 @@ class Proxy:
         self.traffic.connections += 1
         _no_delay(writer)
         await asyncio.sleep(3 * self.delay)
+        if self.broken and not self.silent:
+            writer.close()
+            return
         try:
             far_reader, far_writer = await asyncio.open_connection(*self.server)
         except OSError:
             writer.close()
             return
         _no_delay(far_writer)
+        self._writers |= {writer, far_writer}
         await asyncio.gather(self._pump(reader, far_writer, "to_server"), self._pump(far_reader, writer, "from_server"))
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
@@ -87,17 +106,24 @@ class Proxy:
         sender.add_done_callback(self._tasks.discard)
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
+                room = len(data) if self.cut is None else max(0, self.cut - self.traffic.all)
                 setattr(self.traffic, direction, getattr(self.traffic, direction) + len(data))
-                queue.put_nowait((self._loop.time() + self.delay, data))
+                queue.put_nowait((self._loop.time() + self.delay, data[:room]))
+                if self.broken and not self.silent:
+                    break
         queue.put_nowait((self._loop.time() + self.delay, b""))
         await sender
+        self._writers.discard(writer)
+        if self.broken and not self.silent:
+            for other in self._writers:
+                other.close()
 
     async def _send(self, queue: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while True:
                 due, data = await queue.get()
                 await asyncio.sleep(max(0.0, due - self._loop.time()))
-                if not data:
+                if not data and not self.silent:
                     break
                 writer.write(data)
                 await writer.drain()

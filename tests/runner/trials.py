@@ -81,15 +81,15 @@ def _testbed(job: Job) -> Tally:
     return gate(process.run([own_python() / "python", TESTBED, "up"], job.log))
 
 
-def _on_host(job: Job, host: str, usual: t.Sequence[str]) -> Tally:
+def _on_host(job: Job, host: str, usual: t.Sequence[str], *options: str) -> Tally:
     """Tests beside real servers, which they stop, kill and fill: they run on a host of their own, so that others can go on."""
     JUNIT.mkdir(parents=True, exist_ok=True)
-    report = JUNIT / f"{host}.xml"
+    report = JUNIT / f"{pathlib.PurePath(usual[0]).name}.xml"
     report.unlink(missing_ok=True)
     if gate(process.run([own_python() / "python", TESTBED, "up", host], job.log)).failed:
         return Tally(failed=1, note="the test host did not start")
     chosen = os.environ.get("TARGET", "").split() or usual
-    command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", host, report, *chosen]
+    command: list[str | os.PathLike[str]] = [own_python() / "python", TESTBED, "pytest", *options, host, report, *chosen]
     limit = 7200 if os.environ.get("RUNBOOK_SOAK") else 3000
     return junit(report, process.run(command, job.log, seconds=limit))
 
@@ -100,6 +100,11 @@ def _database(job: Job) -> Tally:
 
 def _operations(job: Job) -> Tally:
     return _on_host(job, "lab2", ("tests/operations",))
+
+
+def _remote(job: Job) -> Tally:
+    """Sites on hosts without a shell; the host is its own controller, so that nothing between the two hides what happens."""
+    return _on_host(job, "lab2", ("tests/remote",), "--controller")
 
 
 def scenarios() -> list[str]:
@@ -159,7 +164,7 @@ def molecule_scenario(job: Job, bin_folder: pathlib.Path, name: str) -> Tally:
 def _soak(job: Job) -> Tally:
     """The scenarios with RUNBOOK_SOAK=1, which asks their fault tests for the full number of rounds."""
     os.environ["RUNBOOK_SOAK"] = "1"
-    return _molecule(job) + _database(job) + _operations(job)
+    return _molecule(job) + _database(job) + _operations(job) + _remote(job)
 
 
 def seed_note() -> str:
@@ -179,5 +184,6 @@ STAGES = [
     Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
     Stage("database", "engines, backups and restores on real servers", _database, after=("testbed",), uses=("lab",)),
     Stage("operations", "logs, checks and reports beside real services", _operations, after=("testbed",), uses=("lab2",)),
+    Stage("remote", "sites on hosts without a shell", _remote, after=("testbed",), uses=("lab2",)),
     Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed", "lab", "lab2"), usual=False),
 ]

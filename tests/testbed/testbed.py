@@ -37,6 +37,7 @@ def main(arguments: list[str]) -> int:
         remote.add_argument("host")
         remote.add_argument("words", nargs=argparse.REMAINDER)
     tests = commands.add_parser("pytest", help="copy the tree to a host and run tests there, as root")
+    tests.add_argument("--controller", action="store_true", help="with ansible-core, pip's packages and WordPress to deploy")
     tests.add_argument("host")
     tests.add_argument("report", type=pathlib.Path, help="where the JUnit report goes")
     tests.add_argument("words", nargs=argparse.REMAINDER)
@@ -72,7 +73,7 @@ def _do(options: argparse.Namespace) -> int:
     elif options.command == "exec":
         print(hosts.execute(options.host, *options.words), end="")
     elif options.command == "pytest":
-        return inside.pytest(options.host, options.words, options.report)
+        return inside.pytest(options.host, options.words, options.report, options.controller)
     return 0
 
 

@@ -16,6 +16,7 @@ and many of them run at once: while one waits for its answers, others send their
 from __future__ import annotations
 
 import collections
+import contextlib
 import struct
 import time
 import typing as t
@@ -77,6 +78,7 @@ class Client:
         self._received = bytearray()
         self._sending: list[bytes] = []
         self._collected = self._number = self._expected = self._unanswered = 0
+        self._broken = False
         self._waiting: dict[int, tuple[_Task, int, wire.Request]] = {}
         self.sent = 0
         self._send(struct.pack(">IBI", 5, wire.INIT, 3))
@@ -93,7 +95,8 @@ class Client:
             self.extensions[name.decode("ascii", "replace")] = value
 
     def close(self) -> None:
-        self._channel.close()
+        with contextlib.suppress(Exception):  # of a connection that is gone already
+            self._channel.close()
 
     def ask(self, request: wire.Request) -> wire.Reply:
         """One request, waited for."""
@@ -112,6 +115,8 @@ class Client:
     def run(self, jobs: t.Iterable[Job[T]], at_once: int = AT_ONCE) -> t.Iterator[T]:
         """Run jobs, many at once, and yield their results as they end. An error of one ends all: what they had asked for is
         waited for, so that nothing is under way behind the caller's back."""
+        if self._broken:
+            raise self._lost(None)  # at once: the next answer would not come either
         source = iter(jobs)
         ready: collections.deque[tuple[_Task, list[wire.Reply] | None]] = collections.deque()
         alive, exhausted = 0, False
@@ -138,13 +143,9 @@ class Client:
                         return
                     self._flush()
                     self._receive(ready)
-        except GeneratorExit:
-            self._drain()
-            raise
-        except RunbookError:
-            raise  # the connection is lost
         except BaseException:
-            self._drain()
+            if not self._broken:
+                self._drain()
             raise
 
     # -- packets -----------------------------------------------------------------------------------------------
@@ -232,5 +233,6 @@ class Client:
             pass
 
     def _lost(self, error: Exception | None) -> RunbookError:
+        self._broken = True
         why = f" ({' '.join(str(error).split())})" if error and str(error) else ""
         return RunbookError(f"the connection to {self._where} was lost{why}; run it again, what had arrived is kept")

@@ -369,10 +369,11 @@ class SftpStore:
         except wire.Refusal as error:
             if error.code != wire.FAILURE:
                 raise
+            free = None
             with contextlib.suppress(OSError, RunbookError):
                 free = self.space()
-                if free and (free[0] < 1 << 20 or not free[1]):
-                    raise OSError(errno.ENOSPC, "no space is left on the host", error.filename) from error
+            if free and (free[0] < 1 << 20 or not free[1]):
+                raise OSError(errno.ENOSPC, "no space is left on the host", error.filename) from error
             what = f"{error.strerror}; that can be a full disk, a quota, or a name that is taken"
             raise OSError(errno.EIO, what, error.filename) from error
 

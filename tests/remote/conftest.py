@@ -1,0 +1,105 @@
+# Copyright (c) 2026, runbook.ops contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The hosts that the tests of sites without a shell share. They run as root on a host of their own (tests/runner)."""
+
+from __future__ import annotations
+
+import pathlib
+import random
+import shutil
+import tempfile
+
+import pytest
+from ansible_collections.runbook.ops.plugins.module_utils._sftp import mutex
+from remote.hosting import Hosting
+from remote.plain_server import PASSWORD, USER, PlainServer
+from remote.rounds import SEED
+from remote.tenant import Tenant
+
+
+@pytest.fixture(scope="session")
+def hosting():
+    """OpenSSH with a chroot, Apache, PHP."""
+    state = pathlib.Path(tempfile.gettempdir(), "runbook-hosting")
+    shutil.rmtree(state, ignore_errors=True)
+    host = Hosting(state)
+    try:
+        yield host.start()
+    finally:
+        host.stop()
+
+
+@pytest.fixture(scope="session")
+def shared_site(hosting):
+    return hosting.site()
+
+
+@pytest.fixture
+def place(hosting, shared_site):
+    """An empty site on that host, whose web server runs already."""
+    shared_site.empty()
+    return shared_site
+
+
+@pytest.fixture(scope="session")
+def plain_folder():
+    folder = pathlib.Path("/srv/runbook-plain")
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o755)
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def plain_site(hosting, plain_folder):
+    return hosting.site(owner=None, parent=plain_folder)
+
+
+@pytest.fixture
+def plain_place(plain_site):
+    """An empty site that Apache serves and the plain server changes."""
+    plain_site.empty()
+    return plain_site
+
+
+@pytest.fixture
+def plain(plain_folder):
+    """A server that knows no extension; ``plain.well(…)`` gives it trouble."""
+    with PlainServer(plain_folder) as server:
+        yield server
+
+
+@pytest.fixture
+def chance(request):
+    """Random moments that a seed brings again."""
+    print(f"RUNBOOK_SEED={SEED}")
+    return random.Random(f"{SEED} {request.node.name}")
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory):
+    """Sources are made once; releases of one name are the same in every test."""
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture
+def tenant(hosting, place, sources):
+    """Deploys to the OpenSSH host."""
+    return Tenant(place, "sftp", place.remote_base, hosting.options(), sources)
+
+
+@pytest.fixture
+def plain_tenant(plain, plain_place, sources, tmp_path):
+    """Deploys to the plain server."""
+    remote = {"host": "127.0.0.1", "port": plain.port, "user": USER, "password": PASSWORD, "timeout": 10.0}
+    remote["known_hosts"] = plain.known_hosts(tmp_path / "known_hosts")
+    return Tenant(plain_place, "sftp", plain_place.remote_base[len(plain.root) :], remote, sources)
+
+
+@pytest.fixture
+def quick_mutex(monkeypatch):
+    """Holders that died are given up almost at once, so that tests don't wait."""
+    monkeypatch.setattr(mutex, "BEAT", 0.06)
+    monkeypatch.setattr(mutex, "DEAD", 0.3)
