@@ -132,8 +132,10 @@ def test_names_are_made_read_renamed_and_removed(make: Make, version: int) -> No
     assert store.names("releases/1") == ["odd"] and not store.links and store.read_link("releases/1") is None
     assert store.rename("releases/1", "releases/2") is True
     store.write("releases/1/other", b"x")
-    assert store.rename("releases/1", "releases/2") is False, "something was replaced, that is two steps here"
-    assert store.names("releases/2") == ["other"] and store.names("releases") == ["2"]
+    with pytest.raises(FileExistsError):
+        store.rename("releases/1", "releases/2")
+    store.remove_tree("releases/1")
+    assert store.names("releases/2") == ["odd"] and store.names("releases") == ["2"]
     store.write("file", b"1")
     store.write("new", b"2")
     assert store.rename("new", "file") is False and store.read("file") == b"2" and store.stat("new") is None
@@ -198,18 +200,11 @@ def test_the_base_is_looked_at_and_other_places_are_refused(make: Make) -> None:
 
 def test_a_tree_arrives_as_it_is_and_is_proved(make: Make, version: int, source: tuple[str, Manifest]) -> None:
     double, store = make(version)
-    counted = [0, 0]
-
-    def advance(files: int, size: int) -> None:
-        counted[0] += files
-        counted[1] += size
-
-    put = store.put_tree(*source, "releases/1", {}, advance)
+    put = store.put_tree(*source, "releases/1", {})
     assert on_disk(double, "releases/1").root == source[1].root
     assert put.sent_files == 8 and put.linked == put.resumed == 0 and put.sent_bytes > 0
     assert put.notes == ["every name, size and byte of 8 files was read back and compared"]
     assert set(put.stamps) == set(source[1].files)
-    assert counted[0] == 8 and counted[1] <= source[1].total_bytes
     assert store.names(".runbook/incoming") == [], "the archive is of no more use"
     drift, stamp = store.verify("releases/1", source[1])
     assert not drift and stamp == store.stamp("releases/1")

@@ -18,7 +18,8 @@ import secrets
 import typing as t
 
 from .._common.errors import InvalidInput, Refused, RunbookError
-from .._common.progress import Advance, Say, silent, unseen
+from .._common.progress import Advance, Progress, Say, silent, unseen
+from .._common.runner import Run
 from .._release.manifest import Entry, Manifest
 from .._release.store import STATE, Put, Stat
 from .._release.verify import Drift
@@ -111,13 +112,20 @@ class CpanelStore:
 
     def stat(self, name: str) -> Stat | None:
         found = self._files.stat(self._rel(name))
-        return Stat(found.kind, found.size, found.mode) if found else None
+        return _stat(found) if found else None
 
     def names(self, folder: str) -> list[str]:
         return sorted(self._files.names(self._rel(folder)) or {})
 
+    def entries(self, folder: str) -> dict[str, Stat]:
+        found = self._files.names(self._rel(folder)) or {}
+        return {name: _stat(found[name]) for name in sorted(found)}
+
     def read(self, name: str) -> bytes | None:
         return self._files.read(self._rel(name))
+
+    def read_each(self, names: t.Sequence[str]) -> list[bytes | None]:
+        return [self.read(name) for name in names]
 
     def read_link(self, name: str) -> str | None:
         return None
@@ -136,7 +144,7 @@ class CpanelStore:
             drift, self.proof = Drift(proof.drifted, [], []), proof.said
         return drift, _stamp(found)
 
-    def manifest_of(self, folder: str) -> Manifest:
+    def manifest_of(self, folder: str, say: Say = silent) -> Manifest:
         """What is in a folder, every file read; ``RunbookError`` for one that the API does not give back."""
         root, found = self._rel(folder), self._tree(folder)
         paths = []
@@ -168,14 +176,14 @@ class CpanelStore:
         if self._mutex:
             self._mutex.check()
 
-    def write(self, name: str, data: bytes) -> None:
+    def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
         """Replace a file's content, and look whether it is there: what is read back up to 256 KiB, the size of what is larger."""
         folder = name.rpartition("/")[0]
         if folder:
             self.make_folder(folder, 0o700)
         self._check()
         path = self._rel(name)
-        self._files.put(path, io.BytesIO(data), len(data), 0o600)
+        self._files.put(path, io.BytesIO(data), len(data), mode)
         if len(data) <= COMPARED:
             there = self._files.read(path) == data
         else:
@@ -185,6 +193,10 @@ class CpanelStore:
             raise RunbookError(
                 f"{self._api.account.host} says that it stored {self.absolute(name)}, but it did not; look there, then run again"
             )
+
+    def chmod(self, name: str, mode: int) -> None:
+        self._check()
+        self._files.file_operation("chmod", self._rel(name), metadata=f"{mode:04o}", repeat=True)
 
     def append(self, name: str, data: bytes) -> None:
         """Add one line by writing the file anew (the API can't append), after a line that was torn if there is one."""
@@ -222,16 +234,22 @@ class CpanelStore:
         return False
 
     def rename(self, old: str, new: str) -> bool:
-        """Rename, replacing what is there. ``True`` when that was one step: nothing was."""
+        """Rename, replacing a file that is there. ``True`` when that was one step: nothing was."""
         self._check()
         self._made.clear()
-        if self._mover.kinds([self._rel(new)])[self._rel(new)] is None:
+        there = self._mover.kinds([self._rel(new)])[self._rel(new)]
+        if there is None:
             self._mover.move(self._rel(old), self._rel(new))
             return True
+        if there == "folder":
+            raise FileExistsError(errno.EEXIST, "there is a folder of that name", self.absolute(new))
         aside = f"{TRASH}/{secrets.token_hex(6)}"
         self.exchange_folders(new, aside, old)
         self._destroy(self._rel(aside))
         return False
+
+    def trade(self, current: str, aside: str, new: str) -> float:
+        return float(self.exchange_folders(current, aside, new).missing_ms)
 
     def exchange_folders(self, current: str, aside: str, new: str) -> Exchange:
         """``current -> aside, new -> current``; see ``Mover.exchange``. Written down first, for ``settle``."""
@@ -329,7 +347,13 @@ class CpanelStore:
 
     # -- releases ----------------------------------------------------------------------------------------------
 
-    def put_tree(self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, t.Any], advance: Advance = unseen) -> Put:
+    def space(self) -> tuple[int, int] | None:
+        """Not told ahead: the archive has its own check, against the account's quota."""
+        return None
+
+    def put_tree(
+        self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, tuple[str, str]], say: Say = silent, hardlink: bool = True
+    ) -> Put:
         """Make ``folder`` that tree out of one archive of ``source``. ``known`` is of no use: nothing can be linked here.
 
         ``Put.notes`` says what was proved and how. ``Put.stamps`` are sizes and times as the server tells them.
@@ -343,7 +367,8 @@ class CpanelStore:
             self.remove_tree(path[len(self._root) + 1 :])
 
         sender = Sender(self._files, self._rel(incoming), remove, self._check, self._say)
-        found = sender.send(source, manifest, self._rel(folder), advance)
+        progress = Progress("sending the archive", say, size=manifest.total_bytes)
+        found = sender.send(source, manifest, self._rel(folder), progress.advance)
         count = len(manifest.files)
         return Put(
             linked=0,
@@ -354,6 +379,17 @@ class CpanelStore:
             stamps={path: f"{found[path].size} {found[path].mtime}" for path in manifest.files if path in found},
             notes=sender.notes,
         )
+
+
+@contextlib.contextmanager
+def open_cpanel(path: str, remote: t.Mapping[str, t.Any], run: Run) -> t.Iterator[CpanelStore]:
+    """The site at ``path`` of the account that ``remote`` describes."""
+    with CpanelStore.from_options(remote, path, run.say) as store:
+        yield store
+
+
+def _stat(found: Item) -> Stat:
+    return Stat(found.kind, found.size, found.mode, float(found.mtime))
 
 
 def _stamp(found: t.Mapping[str, Item]) -> str:

@@ -43,20 +43,6 @@ class Stat:
     mtime: float = 0.0
 
 
-@dataclasses.dataclass
-class Put:
-    """How a tree was made: files linked to what was there, copied, sent and found already there (``resumed``); bytes that were sent;
-    for each path a stamp that changes with the file; and sentences for the operator."""
-
-    linked: int = 0
-    copied: int = 0
-    sent_files: int = 0
-    sent_bytes: int = 0
-    resumed: int = 0
-    stamps: dict[str, str] = dataclasses.field(default_factory=dict)
-    notes: list[str] = dataclasses.field(default_factory=list)
-
-
 class Store(t.Protocol):
     """The operations that release logic needs. Missing names answer ``None``; other trouble is an ``OSError``.
 
