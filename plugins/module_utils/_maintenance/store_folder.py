@@ -226,11 +226,12 @@ class StoreFolder:
         try:
             yield
         except OSError as error:
+            # Plain ones, because each store has its own kinds, made of other things.
             if error.errno is None:
-                raise type(error)(str(error).replace(name, self._hidden(name))) from None
-            raise type(error)(error.errno, error.strerror, self.path) from None
+                raise OSError(str(error).replace(name, self._hidden(name))) from None
+            raise OSError(error.errno, (error.strerror or "").replace(name, self._hidden(name)), self.path) from None
         except RunbookError as error:
-            raise type(error)(error.message.replace(name, self._hidden(name)), **error.result) from None
+            raise RunbookError(error.message.replace(name, self._hidden(name)), **error.result) from None
 
 
 class InStore:

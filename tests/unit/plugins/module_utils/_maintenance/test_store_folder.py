@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -14,7 +15,7 @@ import typing as t
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
-from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run, describe_os_error
 from ansible_collections.runbook.ops.plugins.module_utils._maintenance.elsewhere import switch_through
 from ansible_collections.runbook.ops.plugins.module_utils._maintenance.options import MAINTENANCE
 from ansible_collections.runbook.ops.plugins.module_utils._maintenance.switch import switch
@@ -132,7 +133,23 @@ def test_tokens_are_never_shown(site: pathlib.Path) -> None:
     assert "(a token)" in planned and TOKEN not in planned
 
 
-@pytest.mark.parametrize("error", [OSError(5, "no", TOKEN), OSError(f"lost: {TOKEN}"), RunbookError(f"no {TOKEN}")])
+class ServerSays(OSError):
+    """An error as a store may have, made of other things than an ``OSError``."""
+
+    def __init__(self, code: int, name: str) -> None:
+        super().__init__(errno.EACCES, f"the server says no to {name}", name)
+        self.code = code
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(errno.EIO, "no", TOKEN, None, TOKEN),
+        ServerSays(3, TOKEN),
+        OSError(f"lost: {TOKEN}"),
+        RunbookError(f"no {TOKEN}"),
+    ],
+)
 def test_errors_do_not_name_a_token(site: pathlib.Path, error: Exception) -> None:
     class Failing(Counted):
         def remove(self, name: str) -> None:
@@ -141,7 +158,10 @@ def test_errors_do_not_name_a_token(site: pathlib.Path, error: Exception) -> Non
     run(site, **ON)
     with pytest.raises((OSError, RunbookError)) as caught:
         run(site, Failing(site), bypass_token="")
-    assert TOKEN not in f"{caught.value} {getattr(caught.value, 'filename', '')}" and len(str(caught.value)) > 3
+    shown = f"{caught.value!r} {caught.value} {getattr(caught.value, 'filename', '')} {getattr(caught.value, 'filename2', '')}"
+    assert TOKEN not in shown and "None" not in str(caught.value) and len(str(caught.value)) > 3
+    if isinstance(caught.value, OSError):
+        assert TOKEN not in describe_os_error(caught.value)
 
 
 def test_without_links_the_value_stands_in_a_file(site: pathlib.Path) -> None:
