@@ -17,7 +17,7 @@ author:
 options:
   _input:
     description:
-      - The task, a dictionary as in O(runbook.ops.windows_tasks#role:windows_tasks_list).
+      - The task, a dictionary as in O(runbook.ops.windows_tasks#role:main:windows_tasks_list).
     type: dict
     required: true
   password_users:
