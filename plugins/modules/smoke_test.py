@@ -170,7 +170,8 @@ options:
           query:
             description:
               - What finds the status, as O(runbook.ops.db_query#module:checks[].query). It must answer one value of one row.
-              - In SQL C({job_id}) becomes a quoted text, so write C(id = {job_id}) whatever the column's type.
+              - In SQL C({job_id}) becomes a quoted text, so write C(id = {job_id}) whatever the column's type. For MongoDB and Redis it
+                is a text, too. To compare it with a number or an object's id in MongoDB, use C($expr) and C($toString).
             type: raw
             required: true
           column:

@@ -12,7 +12,6 @@ import shlex
 import typing as t
 from urllib.parse import quote
 
-from .._common.argspec import complete
 from .._common.commands import parse
 from .._common.errors import InvalidInput, RunbookError
 from .._common.process import Command, ProgramFailed, find_program
@@ -172,7 +171,7 @@ def _url(asked: Options, options: Options, what: str, scrub: Scrubber, job: str 
 
 def _database(asked: Options, what: str, job: str | None) -> OfDatabase:
     from .._database.ask import kinds_of
-    from .._database.check_options import QUERY
+    from .._database.check_options import CHECK
     from .._database.checks import parse_checks
 
     query = asked["query"]
@@ -184,8 +183,8 @@ def _database(asked: Options, what: str, job: str | None) -> OfDatabase:
     else:
         query = _filled(query, job, str)
     login = {name: value for name, value in asked.items() if name not in ("query", "column")}
-    check = {"name": what, "kind": "query", "query": query, "column": asked.get("column")}
-    options = complete(QUERY, {**login, "checks": [check]}, what)
+    check = {**{name: option.get("default") for name, option in CHECK.items()}, "name": what, "query": query, "column": asked["column"]}
+    options = {**login, "checks": [check], "timeout": 10.0}
     parse_checks(options, kinds_of(options["engine"]))
     return OfDatabase(options, f"a query of {asked['engine']}")
 

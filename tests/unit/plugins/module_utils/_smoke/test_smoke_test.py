@@ -95,11 +95,11 @@ def test_a_command_that_does_not_enqueue(system):
         ([sys.executable, "-c", "print('nothing to do, token=hunter2hunter2')"], "told no job's id: the answer has nothing that matches"),
         ([sys.executable, "-c", "print('job -rf')"], "'-rf' is no id"),
         ([sys.executable, "-c", "print('job ../../etc')"], "is no id"),
-        ([sys.executable, "-c", "import time; time.sleep(60)"], "was still running after 5 s and was stopped"),
+        ([sys.executable, "-c", "import time; time.sleep(60)"], "was still running after 3 s and was stopped"),
     ],
 )
 def test_an_enqueuing_that_tells_nothing(system, command, message):
-    options = {**system.commands("done"), "enqueue": {"command": command}, "job_id": {"regex": r"job (\S+)"}, "ask_timeout": 5}
+    options = {**system.commands("done"), "enqueue": {"command": command}, "job_id": {"regex": r"job (\S+)"}, "ask_timeout": 3}
     result = system.test(**options)
     assert (result["status"], message in result["msg"]) == ("crashed", True), result["msg"]
     assert result["changed"] is ("not installed" not in message)
