@@ -8,6 +8,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import zipfile
 
 import pytest
@@ -130,6 +132,40 @@ def test_a_killed_build_leaves_nothing_half(build, src, monkeypatch, form):
     assert os.listdir(src / "dist") == [f"site-1.4.2.{form}"]
     assert build(format=form)["changed"]
     assert not build(format=form)["changed"]
+
+
+KILLED = """
+import json, os, sys
+from ansible_collections.runbook.ops.plugins.module_utils._build import build
+from ansible_collections.runbook.ops.plugins.module_utils._build.options import BUILD
+from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import complete
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
+def die(*arguments):
+    print("half", flush=True)
+    sys.stdin.read()
+def write(stream, *arguments):
+    stream.write(b"half")
+    stream.flush()
+    die()
+build.write_archive = write
+build.release_build(complete(BUILD, json.loads(sys.argv[1]), "x"), Run())
+"""
+
+
+def test_what_a_killed_process_leaves_is_swept_away_and_what_a_living_one_writes_is_not(build, src):
+    options = {"src": str(src), "dest": str(src / "dist"), "version": "1.4.2", "exclude": ["node_modules", "*.map"]}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    words = [sys.executable, "-c", KILLED, json.dumps(options)]
+    with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"half\n"
+        (partial,) = os.listdir(src / "dist")
+        assert build()["changed"]
+        assert sorted(os.listdir(src / "dist")) == [partial, "latest.json", "site-1.4.2.zip"]
+        process.kill()
+    assert partial in os.listdir(src / "dist")
+    (src / "index.php").write_text("<?php 2")
+    assert build(overwrite=True)["changed"]
+    assert sorted(os.listdir(src / "dist")) == ["latest.json", "site-1.4.2.zip"]
 
 
 def test_include(build, src):
