@@ -108,14 +108,6 @@ def _diff(plan: Plan, manifest: Manifest, left_out: t.Sequence[str], before: t.M
     return {"before_header": plan.path, "after_header": plan.path, "before": was, "after": "".join(names)}
 
 
-def _diff(plan: Plan, manifest: Manifest, left_out: t.Sequence[str], before: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """The names that are in, and those that are left out."""
-    was = f"version {before['version']}, sha256 {before.get('sha256')}\n" if before.get("version") else ""
-    names = [f"{entry.path}{'/' * (entry.kind == 'd')}\n" for entry in manifest.entries]
-    names += [f"left out: {name}\n" for name in left_out]
-    return {"before_header": plan.path, "after_header": plan.path, "before": was, "after": "".join(names)}
-
-
 def _walk(src: str, folder: str, options: Options) -> Walker:
     if src == folder:
         raise InvalidInput(f"src and dest are the same folder {src}; build into another one")
