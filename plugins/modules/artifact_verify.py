@@ -62,7 +62,7 @@ options:
     type: str
   max_age:
     description:
-      - The most that C(time) may be ago, such as V(26h) or V(7d), which the first document must say then.
+      - The most that C(time) may be ago, such as V(26h) or V(7d). The first document must say it then.
       - It must not be in the future by more than five minutes in any case.
     type: str
   head:
@@ -186,8 +186,8 @@ documents:
   type: dict
 checks:
   description:
-    - One item for reading each document, those of the file (C(file), or C(download), C(download: length), C(download: HEAD),
-      C(download: ETag)), and for each document its C(sha256), C(size), C(version), C(url) and C(time).
+    - One item for reading each document, one for the file (C(file) or C(download)), for a download also its length, C(HEAD) and C(ETag),
+      and for each document its C(sha256), C(size), C(version), C(url) and C(time).
   returned: when the options are valid
   type: list
   elements: dict

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import glob
 import hashlib
 import json
@@ -97,14 +98,6 @@ def release_build(options: Options, run: Run) -> dict[str, t.Any]:
     if run.diff and changed:
         result["diff"] = _diff(plan, manifest, walker.left_out, before)
     return result
-
-
-def _diff(plan: Plan, manifest: Manifest, left_out: t.Sequence[str], before: t.Mapping[str, t.Any]) -> dict[str, str]:
-    """The names that are in, and those that are left out."""
-    was = f"version {before['version']}, sha256 {before.get('sha256')}\n" if before.get("version") else ""
-    names = [f"{entry.path}{'/' * (entry.kind == 'd')}\n" for entry in manifest.entries]
-    names += [f"left out: {name}\n" for name in left_out]
-    return {"before_header": plan.path, "after_header": plan.path, "before": was, "after": "".join(names)}
 
 
 def _diff(plan: Plan, manifest: Manifest, left_out: t.Sequence[str], before: t.Mapping[str, t.Any]) -> dict[str, str]:
@@ -240,10 +233,12 @@ def _archive(plan: Plan, manifest: Manifest, there: tuple[str, int] | None, run:
             stream: t.IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
         else:
             os.makedirs(plan.folder, mode=0o755, exist_ok=True)
+            _sweep(plan)
             partial = os.path.join(plan.folder, f".{plan.file[:200]}.{secrets.token_hex(6)}.partial")
             fd = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
             stack.callback(_forget, partial)
             stream = stack.enter_context(os.fdopen(fd, "w+b"))
+            fcntl.flock(fd, fcntl.LOCK_EX)  # tells other runs that it is being written
         write_archive(stream, plan.form, plan.src, manifest, plan.moment, progress.advance)
         stream.flush()
         made = _digest(stream)
@@ -258,6 +253,14 @@ def _archive(plan: Plan, manifest: Manifest, there: tuple[str, int] | None, run:
             os.rename(partial, plan.path)
             fsync_folder(plan.folder)
     return {"sha256": made[0], "size": made[1]}
+
+
+def _sweep(plan: Plan) -> None:
+    """Remove what a killed run left: partial files that nobody writes any more."""
+    for path in glob.glob(os.path.join(glob.escape(plan.folder), f".{glob.escape(plan.file[:200])}.*.partial")):
+        with contextlib.suppress(OSError), open(path, "rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
 
 
 def _digest(stream: t.IO[bytes]) -> tuple[str, int]:

@@ -51,7 +51,7 @@ _QUOTED = r"(?P<q>[\"'])(?P<value>(?:\\.|(?!(?P=q))[^\\\n]){1,4096})(?P=q)"
 # define('DB_PASSWORD', 'x'), 'password' => 'x', $config['password'] = 'x', "password": "x", SECRET_KEY = "x"
 _CODED = re.compile(
     rf"(?:\bdefine\s{{0,8}}\(\s{{0,8}}[\"'](?P<constant>\w{{1,120}})[\"']\s{{0,8}},"
-    rf"|(?P<name>[A-Za-z_][\w.\-]{{0,119}})[\"']?\s{{0,8}}\]?\s{{0,8}}(?:=>|:=|:(?!:)|=(?![=>])))\s{{0,8}}{_QUOTED}"
+    rf"|(?<![\w.\-])(?P<name>[A-Za-z_][\w.\-]{{0,119}})[\"']?\s{{0,8}}\]?\s{{0,8}}(?:=>|:=|:(?!:)|=(?![=>])))\s{{0,8}}{_QUOTED}"
 )
 _LINE = re.compile(
     r"^[ \t]*(?://[^\s=]{1,200}:)?(?:(?:export|set|setenv|setx|-)[ \t]+)?[\"']?(?P<name>[A-Za-z_][\w.\-/:]{0,119}?)[\"']?"
@@ -197,11 +197,9 @@ def _everywhere(text: str) -> t.Iterator[tuple[int, str]]:
             yield match.start(), "private key"
     for match in _PUTTY_KEY.finditer(text) if "PuTTY-User-Key-File-" in text else ():
         yield match.start(), "private key"
-    for place in _token_places(text):
-        for pattern, replace in TOKENS:
-            token = pattern.match(text, place)
-            if token and replace(token) != token[0] and _is_random(token[0]):
-                yield place, next((kind for begin, kind in _ISSUERS if token[0].startswith(begin)), "token")
+    for token in _tokens(text):
+        if _is_random(token[0]):
+            yield token.start(), next((kind for begin, kind in _ISSUERS if token[0].startswith(begin)), "token")
     for sign in _LOGIN.finditer(text):
         scheme = t.cast("re.Match[str]", _SCHEME.search(text[max(0, sign.start() - 20) : sign.start()]))
         pattern, replace = URLS[0]
@@ -215,16 +213,17 @@ def _everywhere(text: str) -> t.Iterator[tuple[int, str]]:
                     yield match.start(), "webhook address"
 
 
-def _token_places(text: str) -> t.Iterator[int]:
-    """Where a credential of a known form may begin."""
+def _tokens(text: str) -> t.Iterator[re.Match[str]]:
+    """What has the form of a credential."""
     for sign in TOKEN_SIGNS:
         place = text.find(sign)
         while place >= 0:
             begin = place
             while sign[0] == ":" and begin > max(0, place - 10) and text[begin - 1].isdigit():
                 begin -= 1
-            yield begin
-            place = text.find(sign, place + 1)
+            found = [match for pattern, replace in TOKENS if (match := pattern.match(text, begin)) and replace(match) != match[0]]
+            yield from found
+            place = text.find(sign, max([place + 1, *(match.end() for match in found)]))
 
 
 def _is_login(match: re.Match[str]) -> bool:

@@ -8,13 +8,14 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
+import sys
 import zipfile
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._build import build as module
 from ansible_collections.runbook.ops.plugins.module_utils._build.build import release_build
 from ansible_collections.runbook.ops.plugins.module_utils._build.options import BUILD
-from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import complete
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 
@@ -37,10 +38,10 @@ def src(tmp_path):
 
 
 @pytest.fixture
-def build(src):
+def build(src, filled):
     def go(check=False, warn=None, **more):
         options = {"src": str(src), "dest": str(src / "dist"), "version": "1.4.2", "exclude": ["node_modules", "*.map"], **more}
-        return release_build(complete(BUILD, options, "test"), Run(check_mode=check, diff=True, warn=warn or (lambda message: None)))
+        return release_build(filled(BUILD.options, options), Run(check_mode=check, diff=True, warn=warn or (lambda message: None)))
 
     return go
 
@@ -130,6 +131,38 @@ def test_a_killed_build_leaves_nothing_half(build, src, monkeypatch, form):
     assert os.listdir(src / "dist") == [f"site-1.4.2.{form}"]
     assert build(format=form)["changed"]
     assert not build(format=form)["changed"]
+
+
+KILLED = """
+import json, os, sys
+from ansible_collections.runbook.ops.plugins.module_utils._build import build
+from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
+def die(*arguments):
+    print("half", flush=True)
+    sys.stdin.read()
+def write(stream, *arguments):
+    stream.write(b"half")
+    stream.flush()
+    die()
+build.write_archive = write
+build.release_build(json.loads(sys.argv[1]), Run())
+"""
+
+
+def test_what_a_killed_process_leaves_is_swept_away_and_what_a_living_one_writes_is_not(build, src, filled):
+    options = {"src": str(src), "dest": str(src / "dist"), "version": "1.4.2", "exclude": ["node_modules", "*.map"]}
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
+    words = [sys.executable, "-c", KILLED, json.dumps(filled(BUILD.options, options))]
+    with subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() == b"half\n"
+        (partial,) = os.listdir(src / "dist")
+        assert build()["changed"]
+        assert sorted(os.listdir(src / "dist")) == [partial, "latest.json", "site-1.4.2.zip"]
+        process.kill()
+    assert partial in os.listdir(src / "dist")
+    (src / "index.php").write_text("<?php 2")
+    assert build(overwrite=True)["changed"]
+    assert sorted(os.listdir(src / "dist")) == ["latest.json", "site-1.4.2.zip"]
 
 
 def test_include(build, src):

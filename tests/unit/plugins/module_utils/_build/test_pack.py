@@ -20,6 +20,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._build.pack import EAR
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Entry, Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.walk import Rules, manifest_of
+from ansible_collections.runbook.ops.plugins.module_utils._source.source import resolve_source
 
 WHEN = 1700000000
 # Of the same source, by any supported version of Python with the zlib of this system, whatever the time, the user and the place.
@@ -65,6 +66,14 @@ def test_programs_unpack_the_same_tree(source, tmp_path, form):
     assert stat.S_IMODE((tmp_path / "out/run").stat().st_mode) == 0o755
     assert stat.S_IMODE((tmp_path / "out/empty").stat().st_mode) == 0o755
     assert os.readlink(tmp_path / "out/link") == "a/ü.txt"
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_release_stage_takes_it(source, tmp_path, form):
+    path = tmp_path / f"site-1.{form}"
+    build(source, path, form)
+    unpacked = resolve_source(src=str(path), cache_dir=str(tmp_path / "cache"))
+    assert manifest_of(unpacked.path, Rules()).root == manifest_of(str(source), Rules()).root
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._build import secret_scan
 from ansible_collections.runbook.ops.plugins.module_utils._build.secret_scan import find_secrets, kind_by_name
@@ -165,3 +167,10 @@ def test_encodings(tmp_path):
     assert scan(tmp_path, "y.txt", b"\xe9\xfd\n" + token.encode()) == [(2, "GitHub token")]
     assert scan(tmp_path, "z.png", b"\x89PNG\r\n" + token.encode()) == []
     assert scan(tmp_path, "empty.txt", b"") == []
+
+
+@pytest.mark.parametrize(("name", "unit"), [("config.json", "a"), ("config.yml", "password="), ("x.js", "ey" + "Jaaaaaaaa.")])
+def test_hostile_texts_take_no_longer_than_others(tmp_path, name, unit):
+    began = time.process_time()
+    scan(tmp_path, name, unit * ((3 << 20) // len(unit)))
+    assert time.process_time() - began < 10

@@ -19,7 +19,6 @@ import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._build.options import VERIFY
 from ansible_collections.runbook.ops.plugins.module_utils._build.verify import artifact_verify
 from ansible_collections.runbook.ops.plugins.module_utils._common import clock
-from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import complete
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 
@@ -39,8 +38,9 @@ def folder(tmp_path):
     return tmp_path
 
 
-def verify(**options):
-    return artifact_verify(complete(VERIFY, {"fail": False, **options}, "test"), Run())
+@pytest.fixture
+def verify(filled):
+    return lambda **options: artifact_verify(filled(VERIFY.options, {"fail": False, **options}), Run())
 
 
 def bad(result):
@@ -52,7 +52,7 @@ def statuses(result):
     return {one["name"]: one["status"] for one in result["checks"]}
 
 
-def test_what_was_built_is_what_it_says(folder):
+def test_what_was_built_is_what_it_says(folder, verify):
     result = verify(documents=[{"path": str(folder / "latest.json")}], version="1.4.2", max_age="1h")
     assert (result["status"], result["changed"]) == ("ok", False)
     assert list(statuses(result)) == ["latest.json: document", "file"] + [
@@ -89,7 +89,7 @@ def test_what_was_built_is_what_it_says(folder):
         ({"time": "yesterday"}, {}, {"time": "is not a moment"}),
     ],
 )
-def test_what_does_not_fit(folder, change, options, failing):
+def test_what_does_not_fit(folder, change, options, failing, verify):
     (folder / "latest.json").write_text(json.dumps(document(**change)))
     if "path" in options:
         options = {"path": str(folder / NAME)}
@@ -100,7 +100,7 @@ def test_what_does_not_fit(folder, change, options, failing):
         assert message in found[f"latest.json: {name}"]
 
 
-def test_a_file_that_is_cut_or_gone(folder):
+def test_a_file_that_is_cut_or_gone(folder, verify):
     (folder / NAME).write_bytes(DATA[:-1])
     found = bad(verify(documents=[{"path": str(folder / "latest.json")}]))
     assert found.keys() == {"latest.json: sha256", "latest.json: size"}
@@ -113,7 +113,7 @@ def test_a_file_that_is_cut_or_gone(folder):
     assert caught.value.result["status"] == "crashed"
 
 
-def test_other_names_for_the_fields(folder):
+def test_other_names_for_the_fields(folder, verify):
     meta = {"app": {"version": "1.4.2"}, "files": [{"hash": hashlib.sha256(DATA).hexdigest()}], "bytes": len(DATA), "built.at": clock.now()}
     (folder / "installer_meta.json").write_text(json.dumps(meta))
     fields = {"version": "app.version", "sha256": "files.0.hash", "size": "bytes", "url": "", "time": "built.at"}
@@ -131,7 +131,7 @@ def test_other_names_for_the_fields(folder):
 @pytest.mark.parametrize(
     ("text", "message"), [("{", "it is not JSON"), ("[]", "no JSON object"), ("[" * 100000, "it is not JSON"), (None, "No such file")]
 )
-def test_documents_that_can_not_be_read(folder, text, message):
+def test_documents_that_can_not_be_read(folder, text, message, verify):
     if text is None:
         (folder / "latest.json").unlink()
     else:
@@ -142,7 +142,7 @@ def test_documents_that_can_not_be_read(folder, text, message):
 
 
 @pytest.mark.parametrize("url", ["../secret.zip", "/etc/passwd", "ftp://www.example.com/x", ""])
-def test_addresses_that_lead_nowhere(folder, url):
+def test_addresses_that_lead_nowhere(folder, url, verify):
     (folder / "latest.json").write_text(json.dumps(document(url=url)))
     assert "leads nowhere" in bad(verify(documents=[{"path": str(folder / "latest.json")}]))["artifact"]
 
@@ -158,11 +158,9 @@ def test_addresses_that_lead_nowhere(folder, url):
         ({"documents": [{"url": "https://www.example.com/latest.json"}], "connect_to": "a b"}, "names no host"),
         ({"documents": [{"url": "https://www.example.com/latest.json"}], "timeout": 0}, "timeout 0"),
         ({"documents": [{"path": "x"}], "ca_path": "/nowhere.pem"}, "ca_path /nowhere.pem can't be used"),
-        ({"documents": [{"path": "x", "url": "https://www.example.com/"}]}, "mutually exclusive"),
-        ({"documents": [{}]}, "one of the following is required"),
     ],
 )
-def test_bad_input(options, match):
+def test_bad_input(options, match, verify):
     with pytest.raises(InvalidInput, match=match) as caught:
         verify(**options)
     assert "\n" not in caught.value.message
@@ -226,7 +224,7 @@ def server():
 
 
 @pytest.fixture
-def published(server):
+def published(server, verify):
     """What is served, asked for by the name that it has for visitors."""
 
     def go(**options):
@@ -290,7 +288,7 @@ def test_both_the_file_and_the_download(published, folder, server):
     assert bad(published(**options)).keys() == {"latest.json: sha256 of the download", "latest.json: size of the download"}
 
 
-def test_secrets_stay_with_the_host_that_they_are_for(server):
+def test_secrets_stay_with_the_host_that_they_are_for(server, verify):
     port = server.server_address[1]
     other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     other.lies, other.document, other.seen = {}, {}, []
@@ -309,21 +307,19 @@ def test_secrets_stay_with_the_host_that_they_are_for(server):
         other.server_close()
 
 
-def test_nobody_answers():
+def test_nobody_answers(verify):
     found = bad(verify(documents=[{"url": "http://127.0.0.1:9/latest.json"}], timeout=2))
     assert "connection refused" in found["latest.json: document"]
 
 
-def test_memory_does_not_grow_with_the_file(server, tmp_path):
+def test_memory_does_not_grow_with_the_file(server, tmp_path, filled):
     server.lies = {"big": 200 << 20}
     (tmp_path / "latest.json").write_text(json.dumps(document(size=200 << 20)))
     script = (
         "import json, resource, sys\n"
         "from ansible_collections.runbook.ops.plugins.module_utils._build.verify import artifact_verify\n"
-        "from ansible_collections.runbook.ops.plugins.module_utils._build.options import VERIFY\n"
-        "from ansible_collections.runbook.ops.plugins.module_utils._common.argspec import complete\n"
         "from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run\n"
-        "result = artifact_verify(complete(VERIFY, json.loads(sys.argv[1]), 'x'), Run())\n"
+        "result = artifact_verify(json.loads(sys.argv[1]), Run())\n"
         "print(result['artifacts'][0]['size'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
     )
     options = {
@@ -332,7 +328,9 @@ def test_memory_does_not_grow_with_the_file(server, tmp_path):
         "fail": False,
     }
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(path for path in sys.path if path)}
-    done = subprocess.run([sys.executable, "-c", script, json.dumps(options)], env=env, capture_output=True, check=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script, json.dumps(filled(VERIFY.options, options))], env=env, capture_output=True, check=True, text=True
+    )
     size, kilobytes = map(int, done.stdout.split())
     assert size == 200 << 20
     assert kilobytes < 100_000
