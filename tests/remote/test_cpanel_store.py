@@ -210,7 +210,7 @@ def test_a_tree_arrives_as_it_is_and_is_proved(make: Make, version: int, source:
     assert put.notes == ["every name, size and byte of 8 files was read back and compared"]
     assert set(put.stamps) == set(source[1].files)
     assert counted[0] == 8 and counted[1] <= source[1].total_bytes
-    assert store.names(".runbook/incoming") == [], "the archive is of no more use"
+    assert store.names(".runbook/archives") == [], "the archive is of no more use"
     drift, stamp = store.verify("releases/1", source[1])
     assert not drift and stamp == store.stamp("releases/1")
     assert store.manifest_of("releases/1") == source[1]
@@ -323,9 +323,10 @@ def test_a_quota_that_is_met_on_the_way_leaves_nothing_half(make: Make, version:
     double.fail("Fileman::fileop:extract", "error", "/home/site/x: Disk quota exceeded")
     with pytest.raises(RunbookError, match="quota exceeded; free some space"):
         store.put_tree(*source, "releases/1", {})
-    assert store.names("releases") == [] and len(store.names(".runbook/incoming")) == 1
+    assert store.names("releases") == [] and len(store.names(".runbook/archives")) == 1
+    (site(double) / ".runbook/archives/other-7.tar.gz").write_text("nothing")
     put = store.put_tree(*source, "releases/1", {})
-    assert on_disk(double, "releases/1").root == source[1].root
+    assert on_disk(double, "releases/1").root == source[1].root and store.names(".runbook/archives") == []
     assert put.sent_bytes == 0 and put.resumed == 8 and "had sent the archive" in put.notes[0], "what arrived whole is not sent again"
 
 
@@ -761,7 +762,10 @@ def test_the_token_is_in_no_text(make: Make, caplog: pytest.LogCaptureFixture) -
 
 def test_restricted_functions_are_named_with_what_to_do(make: Make, source: tuple[str, Manifest]) -> None:
     _double, store = make(restricted={"Fileman::fileop:extract": "You do not have the feature “filemanager”."})
-    with pytest.raises(RunbookError, match="Fileman::fileop failed .* ask for the feature File Manager, or deploy with backend: sftp"):
+    with pytest.raises(
+        RunbookError,
+        match="Fileman::fileop failed .* ask that the account gets the feature File Manager and .* or deploy with backend: sftp",
+    ):
         store.put_tree(*source, "releases/1", {})
     _double, store = make(restricted={"Variables::get_user_information": "This function is disabled by the administrator."})
     assert store.check_base(), "the home folder is known from elsewhere"

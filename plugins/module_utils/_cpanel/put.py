@@ -169,7 +169,11 @@ class Sender:
     def _archive(self, source: str, manifest: Manifest, advance: Advance) -> str:
         """The path of the archive, whole, on the server. Its name says what it is and how large: one that is there need not be sent."""
         stem = f"{manifest.root[:32]}-"
-        for name, seen in (self._files.names(self._incoming) or {}).items():
+        there = self._files.names(self._incoming) or {}
+        for name in there:
+            if not name.startswith(stem):
+                self._remove(f"{self._incoming}/{name}")  # of a run that nobody resumed, and in the way of this one's quota
+        for name, seen in there.items():
             if name.startswith(stem) and name.endswith(".tar.gz") and name[len(stem) : -7] == str(seen.size):
                 self.resumed = len(manifest.files)
                 self.notes.append(f"an interrupted run had sent the archive ({megabytes(seen.size)}); it was not sent again")
@@ -189,9 +193,9 @@ class Sender:
         self.sent_bytes += size
         arrived = (self._files.names(self._incoming) or {}).get(name)
         if arrived is None or arrived.size != size:
-            there = "it is not there" if arrived is None else f"{arrived.size:,} of {size:,} bytes are"
+            found = "it is not there" if arrived is None else f"{arrived.size:,} of {size:,} bytes are"
             raise RunbookError(
-                f"{self._files.api.account.host} says that the archive arrived, but {there}; run again, or deploy with backend: sftp"
+                f"{self._files.api.account.host} says that the archive arrived, but {found}; run again, or deploy with backend: sftp"
             )
         advance(len(manifest.files), 0)
         return f"{self._incoming}/{name}"
