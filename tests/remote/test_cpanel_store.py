@@ -210,7 +210,7 @@ def test_a_tree_arrives_as_it_is_and_is_proved(make: Make, version: int, source:
     assert put.notes == ["every name, size and byte of 8 files was read back and compared"]
     assert set(put.stamps) == set(source[1].files)
     assert counted[0] == 8 and counted[1] <= source[1].total_bytes
-    assert store.names(".runbook/archives") == [], "the archive is of no more use"
+    assert store.names(".runbook/incoming") == [], "the archive is of no more use"
     drift, stamp = store.verify("releases/1", source[1])
     assert not drift and stamp == store.stamp("releases/1")
     assert store.manifest_of("releases/1") == source[1]
