@@ -282,16 +282,32 @@ def test_permissions_are_those_of_the_release(make: Make, version: int, source: 
 
 def test_what_can_not_be_made_is_refused_before_anything_is_sent(make: Make, tmp_path: pathlib.Path) -> None:
     double, store = make()
-    root = tmp_path / "links"
+    root = tmp_path / "odd"
     root.mkdir()
-    (root / "name").symlink_to("target")
-    with pytest.raises(RunbookError, match="name is a symbolic link"):
-        store.put_tree(str(root), manifest_of(str(root), Rules()), "releases/1", {})
-    (root / "name").unlink()
     (root / os.fsdecode(b"caf\xe9")).write_text("")
     with pytest.raises(RunbookError, match="is not UTF-8"):
         store.put_tree(str(root), manifest_of(str(root), Rules()), "releases/1", {})
     assert double.count("Fileman::upload_files") == 0 and store.names("releases") == []
+
+
+def test_links_are_unpacked_where_the_host_does_that(make: Make, version: int, tmp_path: pathlib.Path) -> None:
+    root = tmp_path / "linked"
+    root.mkdir()
+    (root / "index.php").write_text("<?php\n")
+    (root / "uploads").symlink_to("../shared/uploads")
+    manifest = manifest_of(str(root), Rules(keep_all=True))
+    double, store = make(version)
+    put = store.put_tree(str(root), manifest, "releases/1", {})
+    assert os.readlink(site(double) / "releases/1/uploads") == "../shared/uploads"
+    assert put.notes[-1].endswith("1 symbolic links are there, where they lead can't be read")
+    assert not store.verify("releases/1", manifest)[0]
+    assert store.put_tree(str(root), manifest, "releases/1", {}).resumed == 1
+    (site(double) / "releases/1/uploads").unlink()
+    assert store.verify("releases/1", manifest)[0].missing == ["uploads"]
+    double, store = make(version, links=False)
+    with pytest.raises(RunbookError, match=r"makes no symbolic links when it unpacks \(first uploads, 1 in all\)"):
+        store.put_tree(str(root), manifest, "releases/1", {})
+    assert store.names("releases") == []
 
 
 def test_a_source_that_changes_meanwhile_is_not_sent(make: Make, source: tuple[str, Manifest]) -> None:
