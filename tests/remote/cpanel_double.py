@@ -102,17 +102,18 @@ class Double:
         unlink_folders: bool = True,
         content: str = "exact",
         umask: int = 0o022,
+        links: bool = True,
     ) -> None:
         """``restricted``: functions with the text that refuses them. ``wrapped``: UAPI answers inside ``result``, as the specification
         shows and older servers do not. ``content``: ``exact``, ``utf8`` (from_charset is ignored) or ``text`` (files with NUL bytes are
-        refused). ``umask``: what is taken off the permissions of what is unpacked."""
+        refused). ``umask``: what is taken off the permissions of what is unpacked. ``links``: whether links are unpacked at all."""
         self.home = pathlib.Path(os.path.realpath(home))
         self.user, self.token, self.version = user, token, version
         self.wrapped = version >= 130 if wrapped is None else wrapped
         self.published_lists, self.page_size = published_lists, page_size
         self.quota_mb, self.inode_limit, self.upload_max = quota_mb, inode_limit, upload_max
         self.restricted = dict(restricted or {})
-        self.unlink_folders, self.content, self.umask = unlink_folders, content, umask
+        self.unlink_folders, self.content, self.umask, self.links = unlink_folders, content, umask, links
         self.faults: list[Fault] = []
         self.calls: list[str] = []
         self.authorizations: list[str] = []
@@ -511,6 +512,8 @@ class Double:
                 for index, member in enumerate(members):
                     if act == "truncate" and index > len(members) // 2:
                         return
+                    if member.issym() and not self.links:
+                        continue
                     if self.quota_mb and index % 20 == 0:
                         self.room(member.size, os.path.join(dest, member.name))
                     archive.extract(member, dest, numeric_owner=True, **_TRUSTED)

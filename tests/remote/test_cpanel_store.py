@@ -277,16 +277,32 @@ def test_permissions_are_those_of_the_release(make: Make, version: int, source: 
 
 def test_what_can_not_be_made_is_refused_before_anything_is_sent(make: Make, tmp_path: pathlib.Path) -> None:
     double, store = make()
-    root = tmp_path / "links"
+    root = tmp_path / "odd"
     root.mkdir()
-    (root / "name").symlink_to("target")
-    with pytest.raises(RunbookError, match="name is a symbolic link"):
-        store.put_tree(str(root), manifest_of(str(root), Rules()), "releases/1", {})
-    (root / "name").unlink()
     (root / os.fsdecode(b"caf\xe9")).write_text("")
     with pytest.raises(RunbookError, match="is not UTF-8"):
         store.put_tree(str(root), manifest_of(str(root), Rules()), "releases/1", {})
     assert double.count("Fileman::upload_files") == 0 and store.names("releases") == []
+
+
+def test_links_are_unpacked_where_the_host_does_that(make: Make, version: int, tmp_path: pathlib.Path) -> None:
+    root = tmp_path / "linked"
+    root.mkdir()
+    (root / "index.php").write_text("<?php\n")
+    (root / "uploads").symlink_to("../shared/uploads")
+    manifest = manifest_of(str(root), Rules(keep_all=True))
+    double, store = make(version)
+    put = store.put_tree(str(root), manifest, "releases/1", {})
+    assert os.readlink(site(double) / "releases/1/uploads") == "../shared/uploads"
+    assert put.notes[-1].endswith("1 symbolic links are there, where they lead can't be read")
+    assert not store.verify("releases/1", manifest)[0]
+    assert store.put_tree(str(root), manifest, "releases/1", {}).resumed == 1
+    (site(double) / "releases/1/uploads").unlink()
+    assert store.verify("releases/1", manifest)[0].missing == ["uploads"]
+    double, store = make(version, links=False)
+    with pytest.raises(RunbookError, match=r"makes no symbolic links when it unpacks \(first uploads, 1 in all\)"):
+        store.put_tree(str(root), manifest, "releases/1", {})
+    assert store.names("releases") == []
 
 
 def test_a_source_that_changes_meanwhile_is_not_sent(make: Make, source: tuple[str, Manifest]) -> None:
@@ -318,9 +334,10 @@ def test_a_quota_that_is_met_on_the_way_leaves_nothing_half(make: Make, version:
     double.fail("Fileman::fileop:extract", "error", "/home/site/x: Disk quota exceeded")
     with pytest.raises(RunbookError, match="quota exceeded; free some space"):
         store.put_tree(*source, "releases/1", {})
-    assert store.names("releases") == [] and len(store.names(".runbook/incoming")) == 1
+    assert store.names("releases") == [] and len(store.names(".runbook/archives")) == 1
+    (site(double) / ".runbook/archives/other-7.tar.gz").write_text("nothing")
     put = store.put_tree(*source, "releases/1", {})
-    assert on_disk(double, "releases/1").root == source[1].root
+    assert on_disk(double, "releases/1").root == source[1].root and store.names(".runbook/archives") == []
     assert put.sent_bytes == 0 and put.resumed == 8 and "had sent the archive" in put.notes[0], "what arrived whole is not sent again"
 
 
@@ -756,7 +773,10 @@ def test_the_token_is_in_no_text(make: Make, caplog: pytest.LogCaptureFixture) -
 
 def test_restricted_functions_are_named_with_what_to_do(make: Make, source: tuple[str, Manifest]) -> None:
     _double, store = make(restricted={"Fileman::fileop:extract": "You do not have the feature “filemanager”."})
-    with pytest.raises(RunbookError, match="Fileman::fileop failed .* ask for the feature File Manager, or deploy with backend: sftp"):
+    with pytest.raises(
+        RunbookError,
+        match="Fileman::fileop failed .* ask that the account gets the feature File Manager and .* or deploy with backend: sftp",
+    ):
         store.put_tree(*source, "releases/1", {})
     _double, store = make(restricted={"Variables::get_user_information": "This function is disabled by the administrator."})
     assert store.check_base(), "the home folder is known from elsewhere"

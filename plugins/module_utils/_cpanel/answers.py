@@ -134,19 +134,19 @@ def kind_of(errors: t.Sequence[str]) -> Kind:
     return "other"
 
 
-# What must be enabled for a module's functions: names in WHM's Feature Manager.
-_FEATURES = {"Fileman": "File Manager", "Quota": "Disk Usage", "StatsBar": "Statistics", "Batch": "API Shell"}
+# What must be enabled for a module's functions: its name in WHM's Feature Manager, and the server's role.
+_FEATURES = {"Fileman": "the feature File Manager and the server the role File Storage"}
 
 
 def failure(function: str, answer: Answer, where: str) -> ApiError:
     """The error of a failed call, in one line that says what to do next. ``function`` is ``Module::function``."""
     said = one_line("; ".join(answer.errors) or "it gave no reason")
     kind = kind_of(answer.errors)
-    feature = _FEATURES.get(function.partition("::")[0], "this function")
+    needs = _FEATURES.get(function.partition("::")[0], "this function allowed")
     advice = {
         "unsupported": "this version of cPanel has no such function",
-        "restricted": f"the host does not allow it: ask for the feature {feature}, or deploy with backend: sftp",
-        "token": f"the token may not call it: make one in cPanel (Manage API Tokens) for an account that has the feature {feature}",
+        "restricted": f"the host does not allow it: ask that the account gets {needs}, or deploy with backend: sftp",
+        "token": f"the token may not call it: make one in cPanel (Manage API Tokens) for an account that has {needs}",
         "quota": "free some space in the account or ask for a larger quota, then run again: what arrived whole is kept",
     }.get(kind, "")
     return ApiError(f"{function} failed for {where}: {said}{'; ' + advice if advice else ''}", kind, said)

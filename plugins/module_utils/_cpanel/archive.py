@@ -34,13 +34,8 @@ class _Hashed(io.RawIOBase):
 
 
 def fit(manifest: Manifest) -> None:
-    """Refuse what this backend can't make or can't prove: links, and names that are not UTF-8 (its answers are JSON)."""
+    """Refuse names that are not UTF-8: the API's answers are JSON, so nothing could prove that they are there."""
     for entry in manifest.entries:
-        if entry.kind == "l":
-            raise RunbookError(
-                f"{entry.path} is a symbolic link, which can't be made through cPanel's API;"
-                " put the file itself there, or deploy with backend: sftp"
-            )
         try:
             entry.path.encode("utf-8")
         except UnicodeEncodeError:
@@ -69,6 +64,10 @@ def _add(archive: tarfile.TarFile, source: str, entry: Entry, made: int) -> None
     info.mtime, info.mode = made, entry.mode
     if entry.kind == "d":
         info.type = tarfile.DIRTYPE
+        archive.addfile(info)
+        return
+    if entry.kind == "l":
+        info.type, info.linkname = tarfile.SYMTYPE, entry.digest
         archive.addfile(info)
         return
     info.size = entry.size

@@ -22,6 +22,7 @@ READ_LARGEST = 4 * 1024 * 1024  # bytes: how large a file is asked back for, nob
 READ_MOST = 128 * 1024 * 1024  # bytes that are read back for one release, the smallest files first
 UNREADABLE = 20  # files that may come back changed before the API counts as unable to give files back
 BLOCK = 4096
+_KINDS = {"d": "folder", "f": "file", "l": "link"}
 STILL = 5  # looks two seconds apart that must agree before nobody is unpacking any more
 
 
@@ -67,13 +68,13 @@ def check_upload_limit(files: Files, size: int) -> None:
 
 
 def compare(found: t.Mapping[str, Item], manifest: Manifest) -> Drift:
-    """What differs in names, kinds and sizes."""
+    """What differs in names, kinds and sizes. Where a link leads, no answer tells."""
     drift = Drift([], [], [])
     for entry in manifest.entries:
         seen = found.get(entry.path)
         if seen is None:
             drift.missing.append(entry.path)
-        elif seen.kind != ("folder" if entry.kind == "d" else "file") or (entry.kind == "f" and seen.size != entry.size):
+        elif seen.kind != _KINDS[entry.kind] or (entry.kind == "f" and seen.size != entry.size):
             drift.drifted.append(entry.path)
     known = {entry.path for entry in manifest.entries}
     drift.extra.extend(sorted(path for path in found if path not in known))
@@ -114,12 +115,14 @@ def read_back(files: Files, folder: str, manifest: Manifest, advance: Advance) -
         if error.kind == "unknown":
             raise
     count = len(manifest.files)
+    links = sum(1 for entry in manifest.entries if entry.kind == "l")
+    more = f"; {links:,} symbolic links are there, where they lead can't be read" if links else ""
     if good == count:
-        return Proof(drifted, f"every name, size and byte of {count:,} files was read back and compared")
+        return Proof(drifted, f"every name, size and byte of {count:,} files was read back and compared{more}")
     said = f"every name and size was compared, and the contents of {good:,} of {count:,} files were read back and hashed"
     if not good:
         said = "every name and size was compared; the host does not give contents back"
-    return Proof(drifted, f"{said}; the others rest on the archive's own checksum, which the host checked as it unpacked")
+    return Proof(drifted, f"{said}; the others rest on the archive's own checksum, which the host checked as it unpacked{more}")
 
 
 class Sender:
@@ -147,6 +150,7 @@ class Sender:
         for last in (False, True):
             name = self._archive(source, manifest, advance)
             drift = self._unpack(name, folder, manifest)
+            self._refuse_without_links(drift, folder, manifest, name)
             if not drift:
                 proof = read_back(self._files, folder, manifest, unseen)
                 drift = Drift(proof.drifted, [], [])
@@ -169,7 +173,11 @@ class Sender:
     def _archive(self, source: str, manifest: Manifest, advance: Advance) -> str:
         """The path of the archive, whole, on the server. Its name says what it is and how large: one that is there need not be sent."""
         stem = f"{manifest.root[:32]}-"
-        for name, seen in (self._files.names(self._incoming) or {}).items():
+        there = self._files.names(self._incoming) or {}
+        for name in there:
+            if not name.startswith(stem):
+                self._remove(f"{self._incoming}/{name}")  # of a run that nobody resumed, and in the way of this one's quota
+        for name, seen in there.items():
             if name.startswith(stem) and name.endswith(".tar.gz") and name[len(stem) : -7] == str(seen.size):
                 self.resumed = len(manifest.files)
                 self.notes.append(f"an interrupted run had sent the archive ({megabytes(seen.size)}); it was not sent again")
@@ -189,9 +197,9 @@ class Sender:
         self.sent_bytes += size
         arrived = (self._files.names(self._incoming) or {}).get(name)
         if arrived is None or arrived.size != size:
-            there = "it is not there" if arrived is None else f"{arrived.size:,} of {size:,} bytes are"
+            found = "it is not there" if arrived is None else f"{arrived.size:,} of {size:,} bytes are"
             raise RunbookError(
-                f"{self._files.api.account.host} says that the archive arrived, but {there}; run again, or deploy with backend: sftp"
+                f"{self._files.api.account.host} says that the archive arrived, but {found}; run again, or deploy with backend: sftp"
             )
         advance(len(manifest.files), 0)
         return f"{self._incoming}/{name}"
@@ -219,6 +227,18 @@ class Sender:
                 break
         return drift
 
+    def _refuse_without_links(self, drift: Drift, folder: str, manifest: Manifest, name: str) -> None:
+        """Say so when links alone are what the host did not make; sending them again would change nothing."""
+        links = {entry.path for entry in manifest.entries if entry.kind == "l"}
+        wrong = {*drift.drifted, *drift.missing}
+        if wrong and wrong <= links:
+            self._remove(folder)
+            self._remove(name)
+            raise RunbookError(
+                f"{self._files.api.account.host} makes no symbolic links when it unpacks (first {min(wrong)}, {len(wrong)} in all);"
+                " deploy without shared paths and links, or with backend: sftp"
+            )
+
     def _still(self, folder: str, manifest: Manifest, trouble: ApiError | None) -> dict[str, Item]:
         """What is there, once it is all or no longer becoming more: without an answer the server may still be unpacking."""
         found, same = self._files.tree(folder) or {}, 0
@@ -233,7 +253,7 @@ class Sender:
 
     def _modes(self, folder: str, manifest: Manifest, found: dict[str, Item]) -> dict[str, Item]:
         """Give what the host unpacked with other permissions those of the release, as far as it lets."""
-        wrong = {entry.path: entry.mode for entry in manifest.entries if found[entry.path].mode != entry.mode}
+        wrong = {entry.path: entry.mode for entry in manifest.entries if entry.kind != "l" and found[entry.path].mode != entry.mode}
         if not wrong:
             return found
         for mode in sorted(set(wrong.values())):
@@ -246,7 +266,7 @@ class Sender:
                     self.notes.append(f"permissions could not be set: {error.said or error.message}")
                     return found
         found = self._files.tree(folder) or {}
-        left = [entry for entry in manifest.entries if entry.path in found and found[entry.path].mode != entry.mode]
+        left = [entry for entry in manifest.entries if entry.path in wrong and entry.path in found and found[entry.path].mode != entry.mode]
         if left:
             first = left[0]
             self.notes.append(

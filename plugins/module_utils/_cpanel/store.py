@@ -358,7 +358,7 @@ class CpanelStore:
 
         ``Put.notes`` says what was proved and how. ``Put.stamps`` are sizes and times as the server tells them.
         """
-        incoming = f"{STATE}/incoming"
+        incoming = f"{STATE}/archives"
         self.make_folder(incoming, 0o700)
         self.make_folder(folder.rpartition("/")[0], 0o755)
         self._made.clear()
