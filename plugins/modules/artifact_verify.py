@@ -62,7 +62,8 @@ options:
     type: str
   max_age:
     description:
-      - The most that C(time) may be ago, such as V(26h) or V(7d), which the first document must say then. It must not be in the future by more than five minutes in any case.
+      - The most that C(time) may be ago, such as V(26h) or V(7d), which the first document must say then.
+      - It must not be in the future by more than five minutes in any case.
     type: str
   head:
     description:
