@@ -20,6 +20,7 @@ import memory
 import ours
 import reports
 import rotation
+import sftp
 import sites
 from bed.shell import ROOT
 from ours import Ansible, Deploy
@@ -315,6 +316,42 @@ def rotate(bench: Bench) -> None:
         host.tidy()
 
 
+def sftp_only(bench: Bench) -> None:
+    """WordPress over SFTP, near and 50 ms away (where OpenSSH's own client takes eight minutes); the memory that 25,000 files take."""
+    site = sites.wordpress(bench.remote.sources)
+    near = bench.remote.direct(sftp.HOST)
+
+    def against(name: str, rounds: int, address: Address, limit: float) -> None:
+        stage, openssh = sftp.Stage(bench.remote, "sftp-stage", site, address), sftp.OpenSsh(bench.remote, "sftp-openssh", site, address)
+        lanes = [Lane("stage", stage.run, stage.forget, stage.check), Lane("sftp -r", openssh.run, openssh.forget, openssh.check)]
+        result = race(name, rounds, lanes, warm_up=1 if rounds > 1 else 0)
+        for lane, seconds in result.times.items():
+            bench.report.samples[f"{name}: {lane}"] = [round(value, 3) for value in seconds]
+        bench.versus(name, result, "stage", "sftp -r", limit)
+
+    files, _size = site.size()
+    against(f"SFTP, {files:,} files to an empty host", bench.rounds, near, 2.5)
+    with Proxy(near.host, 22, ROUND_TRIP) as proxy:
+        far = bench.remote.through(sftp.HOST, "127.0.0.1", proxy.port)
+        changed = sftp.Stage(bench.remote, "sftp-changed", site, far)
+        changed.forget()
+        changed.run()
+        name = f"SFTP 50 ms away, {files:,} files"
+        result = bench.race(f"{name}, one changed", [Lane("stage", changed.run, lambda: None, changed.check_one)], site.change)
+        detail = f"fastest {min(result.times['stage']):.2f} s; measured round trip {measured_round_trip(ROUND_TRIP) * 1000:.1f} ms"
+        bench.add(f"{name}, one changed", "stage", result.median("stage"), "s", 3.0, detail)
+        against(f"{name} to an empty host", 1, far, 0.25)
+    many = sftp.Stage(bench.remote, "sftp-many", sites.many(bench.remote.sources, 25_000), near)
+    many.forget()
+    many.run()
+    many.check()
+    bench.add("SFTP, 25,000 files", "resident, to an empty host", many.last["mb"], "MB", 150, f"{many.last['sent_files']:,} files sent")
+    many.site.change()
+    many.run()
+    many.check_one()
+    bench.add("SFTP, 25,000 files", "resident, one changed", many.last["mb"], "MB", 150)
+
+
 ALL: dict[str, t.Callable[[Bench], None]] = {
     "changed": changed,
     "cold": cold,
@@ -329,6 +366,7 @@ ALL: dict[str, t.Callable[[Bench], None]] = {
     "large": large,
     "scan": scan,
     "rotate": rotate,
+    "sftp": sftp_only,
 }
 # Names for several of them.
 GROUPS = {"databases": ["mariadb", "postgresql", "large"]}

@@ -13,9 +13,11 @@ import shutil
 import typing as t
 
 import mediawiki
+import wordpress as wordpress_files
 
 # An existing file of about 20 KB, deep enough that several folders above it change too.
 CHANGED_IN_WIKI = "includes/Rest/Handler/PageHistoryCountHandler.php"
+CHANGED_IN_WORDPRESS = "wp-includes/rest-api/endpoints/class-wp-rest-blocks-controller.php"
 CHANGED_BYTES = 20_000
 SMALL_FILES, SMALL_FOLDERS = 2400, 200
 
@@ -49,6 +51,24 @@ def wiki(folder: pathlib.Path) -> Site:
     if not target.exists():
         shutil.copytree(mediawiki.tree(), target, symlinks=True)
     return Site(target, CHANGED_IN_WIKI)
+
+
+def many(folder: pathlib.Path, files: int) -> Site:
+    """MediaWiki, filled up to so many files."""
+    site = wiki(folder)
+    number, _size = site.size()
+    (site.tree / "more").mkdir(exist_ok=True)
+    for each in range(files - number):
+        (site.tree / "more" / f"{each:05}.txt").write_text(f"{each}\n")
+    return site
+
+
+def wordpress(folder: pathlib.Path) -> Site:
+    """A copy of WordPress that may be changed."""
+    target = folder / "wordpress"
+    if not target.exists():
+        shutil.copytree(wordpress_files.tree(), target)
+    return Site(target, CHANGED_IN_WORDPRESS)
 
 
 def small(folder: pathlib.Path, seed: int = 1) -> Site:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import pathlib
 import shutil
 import subprocess
+import zipfile
 
 import pytest
 from remote.tenant import tree_of
@@ -85,8 +87,6 @@ def runs(hosting, tmp_path_factory):
 
 
 def home(tenantless):
-    import http.client
-
     connection = http.client.HTTPConnection("127.0.0.1", tenantless.place.web_port, timeout=10)
     connection.request("GET", "/release.php")
     answer = connection.getresponse()
@@ -145,7 +145,15 @@ def test_a_host_that_cannot_run_anything_says_so(runs):
 def test_evidence(runs):
     """Before and after of a host that only SFTP reaches, in one bundle."""
     runs.write("five")
+    before = os.readlink(runs.place.path("current"))
     bundles = runs.folder / "evidence"
-    runs.play("evidence", deploy_src=str(runs.source), deploy_release="20260101_000010", evidence_dest=str(bundles), evidence_label="shown")
+    variables = {"evidence_folder": str(bundles), "evidence_label": "shown"}
+    runs.play("evidence", deploy_src=str(runs.source), deploy_release="20260101_000010", **variables)
     assert home(runs)[1].endswith(" five")
-    assert list(bundles.rglob("*.zip"))
+    (bundle,) = bundles.glob("*_shown.zip")
+    with zipfile.ZipFile(bundle) as opened:
+        names = opened.namelist()
+        (old,), (new,) = ([name for name in names if name.endswith(f"shop/{when}/listing.txt")] for when in ("before", "after"))
+        assert before in opened.read(old).decode()
+        assert "current -> releases/20260101_000010" in opened.read(new).decode()
+        assert all(runs.hosting.password.encode() not in opened.read(name) for name in names)

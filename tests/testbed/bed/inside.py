@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 import typing as t
 
 import wordpress
@@ -85,6 +87,13 @@ def pytest(host: str, words: t.Sequence[str], report: pathlib.Path, controller: 
     """Run pytest with ``words`` on the host, in the collection's folder; its exit status. The JUnit report is at ``report``.
 
     ``controller``: with ansible-core, pip's packages, and WordPress to deploy."""
+    # Several checkouts may share the host, but not the folders on it.
+    with open(pathlib.Path(tempfile.gettempdir()) / f"runbook-{host}-{os.getuid()}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return _pytest(host, words, report, controller)
+
+
+def _pytest(host: str, words: t.Sequence[str], report: pathlib.Path, controller: bool) -> int:
     place = CONTROLLER if controller else PLACE
     base = f"{place}/{COLLECTION}"
     inside = copy_tree(host, place, _CONTROLLER_TREE if controller else ())
