@@ -82,7 +82,7 @@ def _row(site: Site, store: Store, record: Record, verify: bool, say: Say) -> di
 
 def release_info(options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
     """The module's use case."""
-    with open_store(options, run) as store:
+    with open_store(options, dataclasses.replace(run, check_mode=True)) as store:  # whose host is only looked at
         result = {"changed": False, **info(store, verify=options["verify"], history=options["history"], say=run.say)}
         if options["listing"]:
             result["listing"] = listing(store)

@@ -150,7 +150,7 @@ class SftpStore:
         return self._client.do(jobs.read_link(path)) if found and found.kind == "link" else None
 
     def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
-        partial = f"{name}.{secrets.token_hex(4)}.partial"
+        partial = f"{name}.{secrets.token_hex(6)}.partial"
         try:
             self._fill(partial, data, sync=True, mode=mode)
         except FileNotFoundError:
