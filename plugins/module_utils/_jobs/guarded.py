@@ -167,6 +167,7 @@ def _rehearse(asked: Guarded, options: t.Mapping[str, t.Any]) -> tuple[Result, i
         "name": asked.name,
         "confirmed": False,
         "count": None,
+        # No rc yet: Ansible takes one that is not 0 for a failure.
         "items": [],
         "totals": {},
         "stdout": "",
