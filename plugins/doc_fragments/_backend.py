@@ -111,9 +111,10 @@ options:
             type: str
       connections:
         description:
-          - How many SFTP connections to use at most, each with many requests in flight. Between 1 and 16.
+          - How many SFTP connections to use at most, each with many requests in flight. Between 1 and 16. More than one helps where
+            a single connection is held back on its way, and costs time elsewhere.
         type: int
-        default: 2
+        default: 1
       bandwidth_limit:
         description:
           - How much to send at most, in kilobytes (of 1000 bytes) per second over all connections. By default as much as goes.

@@ -47,13 +47,14 @@ class Ran:
     stdout: str
     stderr: str
     duration_ms: float
+    cut: bool = False  # whether stdout is only the end of what was printed
 
 
-def _tail(stream: t.IO[bytes], begin: int = 0) -> str:
+def _tail(stream: t.IO[bytes], begin: int = 0, most: int = TAIL) -> tuple[str, bool]:
     size = stream.seek(0, os.SEEK_END) - begin
-    stream.seek(begin + max(0, size - TAIL))
+    stream.seek(begin + max(0, size - most))
     text = stream.read().decode("utf-8", "replace")
-    return f"... {text}" if size > TAIL else text
+    return (f"... {text}", True) if size > most else (text, False)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Surroundings:
     """What a command finds besides its arguments: who it is (ids, ``None``: who this process is), its input, where its output goes.
 
     ``output`` gets both streams, and the result has its end twice. ``inherit``: whether this process's environment is there too.
+    ``keep``: how many bytes of what it prints go into the result.
     """
 
     user: int | None = None
@@ -69,6 +71,7 @@ class Surroundings:
     stdin: bytes = b""
     output: t.IO[bytes] | None = None
     inherit: bool = True
+    keep: int = TAIL
 
 
 def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: float, around: Surroundings | None = None) -> Ran:
@@ -103,6 +106,7 @@ def run_one(words: list[str], folder: str, env: t.Mapping[str, str], timeout: fl
             process.wait()
             (around.output or err).write(f"\nkilled after {timeout:g} s".encode())
             code = 124
-        said = _tail(out, begin)
-        stderr = said if around.output else _tail(err)
-        return Ran(shlex.join(words), 128 - code if code < 0 else code, said, stderr, round((time.monotonic() - began) * 1000, 1))
+        said, cut = _tail(out, begin, around.keep)
+        stderr = said if around.output else _tail(err)[0]
+        took = round((time.monotonic() - began) * 1000, 1)
+        return Ran(shlex.join(words), 128 - code if code < 0 else code, said, stderr, took, cut)

@@ -17,7 +17,7 @@ from . import command
 # What jobs need; packages that a collection does not have are left out.
 PACKAGES = ("_common", "_database", "_files", "_jobs", "_offsite")
 # What only installs them: not every module that does brings all of it, and the runner is the same for all.
-NOT_RUN = frozenset(f"_jobs/{name}.py" for name in ("archive", "crontab", "escape", "install", "scheduled", "use_cases"))
+NOT_RUN = frozenset(f"_jobs/{name}.py" for name in ("archive", "crontab", "escape", "guarded", "install", "said", "scheduled", "use_cases"))
 _UTILS = "ansible_collections/runbook/ops/plugins/module_utils"
 _MAIN = (
     f"import sys\n\nfrom {_UTILS.replace('/', '.')}._jobs.{command.__name__.rpartition('.')[2]} import main\n\nsys.exit(main())\n".encode()

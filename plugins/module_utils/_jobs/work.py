@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import fcntl
 import json
 import os
 import select
@@ -19,12 +18,13 @@ import traceback
 import typing as t
 
 from .._common import clock
-from .._common.errors import Refused, RunbookError
+from .._common.errors import RunbookError
 from .._common.outcome import Outcome
 from .._common.process import Command, run
 from .._common.runner import Run, describe_os_error, printable
 from . import heartbeat
 from .actions import ACTIONS
+from .alone import StillRunning, alone
 from .heartbeat import Beat
 from .plan import Job
 
@@ -35,10 +35,6 @@ _ALERT_TIMEOUT = 60.0
 _LATE = 124
 _NOT_DONE = "it was not done"
 _PR_SET_CHILD_SUBREAPER = 36
-
-
-class _StillRunning(Refused):
-    """The job's last run has not ended."""
 
 
 def run_job(job: Job, how: Run, *, alert: bool) -> Outcome:
@@ -56,9 +52,9 @@ def run_job(job: Job, how: Run, *, alert: bool) -> Outcome:
             _note(job, f"started (process {os.getpid()})")
         steps, trouble = [], ""
         try:
-            with _locked(job):
+            with alone(job.folder, job.name):
                 steps, trouble = _within_time(job, how)
-        except _StillRunning as error:
+        except StillRunning as error:
             trouble, refused = error.message, True
         except (RunbookError, OSError) as error:
             trouble = error.message if isinstance(error, RunbookError) else describe_os_error(error)
@@ -93,23 +89,6 @@ def _tell(job: Job, outcome: Outcome, before: Beat | None, cause: str) -> bool:
     if known and before and before.cause == cause:
         return True
     return _alert(job, outcome)
-
-
-@contextlib.contextmanager
-def _locked(job: Job) -> t.Iterator[None]:
-    os.makedirs(job.folder, mode=0o700, exist_ok=True)
-    fd = os.open(os.path.join(job.folder, f"{job.name}.lock"), os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-    try:
-        try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(fd, 200, 0).decode("utf-8", "replace").strip()
-            raise _StillRunning(f"it is still running ({holder or 'another process'}); give it more time between two runs") from None
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, f"process {os.getpid()} since {clock.now()}".encode(), 0)
-        yield
-    finally:
-        os.close(fd)
 
 
 def _steps(job: Job, how: Run) -> list[dict[str, t.Any]]:

@@ -14,7 +14,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.wire import p
 from ansible_collections.runbook.ops.plugins.plugin_utils import _agent_call
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
 
-INFO = {"verify": False, "releases": [], "history": 10}
+INFO = {"verify": False, "listing": False, "releases": [], "history": 10}
 
 
 class FakeAction:

@@ -83,8 +83,8 @@ def test_what_was_built_is_what_it_says(folder, verify):
         ({"time": None}, {"max_age": "1d"}, {"time": "it says no time"}),
         ({"time": clock.stamp(time.time() - 90000)}, {"max_age": "1d"}, {"time": "is 25 hours old, more than"}),
         ({"time": clock.stamp(time.time() - 90000)}, {"max_age": "26h"}, {}),
-        ({"time": clock.stamp(time.time() + 3630)}, {}, {"time": "60 minutes in the future"}),
-        ({"time": clock.stamp(time.time() + 200)}, {}, {}),
+        ({"time": clock.stamp(time.time() + 36000)}, {}, {"time": " minutes in the future"}),
+        ({"time": clock.stamp(time.time() + 100)}, {}, {}),
         ({"time": int(time.time())}, {"max_age": "1h"}, {}),
         ({"time": "yesterday"}, {}, {"time": "is not a moment"}),
     ],
@@ -316,11 +316,12 @@ def test_memory_does_not_grow_with_the_file(server, tmp_path, filled):
     server.lies = {"big": 200 << 20}
     (tmp_path / "latest.json").write_text(json.dumps(document(size=200 << 20)))
     script = (
-        "import json, resource, sys\n"
+        "import json, re, sys\n"
         "from ansible_collections.runbook.ops.plugins.module_utils._build.verify import artifact_verify\n"
         "from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run\n"
         "result = artifact_verify(json.loads(sys.argv[1]), Run())\n"
-        "print(result['artifacts'][0]['size'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)\n"
+        # Not ru_maxrss, which counts what the process was before it became this program.
+        "print(result['artifacts'][0]['size'], re.search('VmHWM: *([0-9]+)', open('/proc/self/status').read().replace('\\t', ' '))[1])\n"
     )
     options = {
         "documents": [{"path": str(tmp_path / "latest.json")}],
