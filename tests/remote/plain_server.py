@@ -135,6 +135,7 @@ class _Door(paramiko.ServerInterface):
 
 
 _CHANGES = {3: "open", 6: "write", 9: "setstat", 10: "fsetstat", 13: "remove", 14: "mkdir", 15: "rmdir", 18: "rename", 20: "symlink"}
+_PATHS = {3: 1, 9: 1, 13: 1, 14: 1, 15: 1, 18: 2, 20: 2}
 _EXTENDED = 200
 
 
@@ -163,6 +164,8 @@ class _Protocol(paramiko.SFTPServer):
             word = ""
         if kind == _EXTENDED:
             word = "extended"
+        elif word:
+            word = " ".join([word, *_names(kind, message)])
         going = self._plain.count(word)
         if going or self._plain.trouble.lose_reply:
             if not going:
@@ -172,6 +175,14 @@ class _Protocol(paramiko.SFTPServer):
         if not going:
             for transport in self._plain._transports:
                 transport.close()
+
+
+def _names(kind: int, message: t.Any) -> list[str]:
+    """The paths that a request is about."""
+    where = message.packet.tell()
+    names = [message.get_text() for _each in range(_PATHS.get(kind, 0))]
+    message.packet.seek(where)
+    return names
 
 
 def _opens_to_write(message: t.Any) -> bool:

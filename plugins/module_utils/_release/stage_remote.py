@@ -54,7 +54,7 @@ class RemoteStager(Staging):
                 return accepted, None
             self._make_shared()
             self._take_over()
-            self._begin(manifest)
+            self._record_begun()
             put = self.store.put_tree(self._source, manifest, self._tree, known, self.say, self.request.hardlink)
             self.notes += put.notes
             return {"done": self._swapped(self._make_ready(manifest, put), swap)}, put
@@ -132,7 +132,7 @@ class RemoteStager(Staging):
         self.site.save_manifest(self.release, manifest)
         self.store.write(self.site.stamps_name(self.release), json.dumps(put.stamps, separators=(",", ":")).encode())
         changes = self.changes(manifest)
-        stamp = self.store.stamp(self._tree)
+        stamp = put.stamp or self.store.stamp(self._tree)
         self.store.rename(self._tree, f"{RELEASES}/{self.release}")
         record = self._record_ready(manifest, stamp)
         self.store.remove_tree(f"{INCOMING}/{self.release}")

@@ -52,6 +52,7 @@ class Staging:
         self.store, self.site, self.request, self.check_mode, self.say = store, Site(store), request, check_mode, say
         self.release = release_id(request.release)
         self.notes: list[str] = []
+        self._records: dict[str, Record] | None = None  # as they were when the staging began
         self._inside = False
 
     def make_base(self) -> None:
@@ -65,7 +66,7 @@ class Staging:
         if recovered:
             self.notes.append(recovered)
         self._check_shared()
-        records = self.site.records()
+        self._records = records = self.site.records()
         record = records.get(self.release)
         if record is None and self.site.exists(self.release):
             raise Refused(
@@ -150,8 +151,11 @@ class Staging:
                 yield item, folder
 
     def _begin(self, manifest: Manifest) -> None:
-        """Record that the release is being staged."""
+        """Write down what is being staged."""
         self.store.write(f"{INCOMING}/{self.release}/manifest.json", manifest.to_json())
+        self._record_begun()
+
+    def _record_begun(self) -> None:
         if self.site.record(self.release) is None:
             owner, group = self._owner_names()
             self.site.save(
@@ -191,7 +195,7 @@ class Staging:
 
     @functools.cached_property
     def _known(self) -> Known:
-        return Known(self.site, self.store, self.site.records())
+        return Known(self.site, self.store, self.site.records() if self._records is None else self._records)
 
     @contextlib.contextmanager
     def alone(self) -> t.Iterator[None]:

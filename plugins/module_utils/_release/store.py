@@ -93,7 +93,8 @@ class Store(t.Protocol):
 
 @dataclasses.dataclass
 class Put:
-    """What a tree was made of. ``stamps``: what can be seen of each file without reading it, by its path in the tree."""
+    """What a tree was made of. ``stamps``: what can be seen of each file without reading it, by its path in the tree; ``stamp``: the
+    whole tree's, where it is known already."""
 
     linked: int = 0
     copied: int = 0
@@ -101,6 +102,7 @@ class Put:
     sent_bytes: int = 0
     resumed: int = 0
     stamps: dict[str, str] = dataclasses.field(default_factory=dict)
+    stamp: str = ""
     notes: list[str] = dataclasses.field(default_factory=list)
 
 

@@ -198,7 +198,8 @@ class Client:
             task.replies[index] = wire.Reply(kind, body[4:], request.name)
             task.missing -= 1
             if not task.missing:
-                ready.append((task, task.replies))
+                # Before those that have not begun: each of these would take its memory as well.
+                ready.appendleft((task, task.replies))
             if len(self._received) < 4 or len(self._received) < 4 + struct.unpack_from(">I", self._received)[0]:
                 return
 

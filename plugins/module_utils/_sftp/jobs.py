@@ -19,6 +19,8 @@ from .wire import Attributes, Refusal
 CHUNK = 32768
 # Bytes of one file that are asked for or sent before its answers are waited for.
 STRETCH = 1 << 19
+# Answers with names that are asked for at once; OpenSSH puts a hundred names into each.
+_TOLD = 3
 
 
 def look(path: str) -> Job[Attributes | None]:
@@ -29,21 +31,28 @@ def look(path: str) -> Job[Attributes | None]:
 
 def listing(path: str) -> Job[dict[str, Attributes] | None]:
     """The names in a folder with what they are; ``None`` without the folder."""
-    (opened,) = yield [wire.about(wire.OPENDIR, path)]
-    if _missing(opened):
-        return None
-    handle = opened.handle()
     found: dict[str, Attributes] = {}
-    while True:
-        # Two at once: the second usually says that there is no more, and nobody has to wait for that.
-        replies = yield [wire.read_folder(handle, path), wire.read_folder(handle, path)]
-        for reply in replies:
-            names = reply.names()
-            found.update((name.decode("utf-8", "surrogateescape"), what) for name, what in names if name not in (b".", b".."))
-        if not names:
+    # Most folders are told in a few answers: these are asked for together with closing it, so that nobody waits for each.
+    for quick in (True, False):
+        (opened,) = yield [wire.about(wire.OPENDIR, path)]
+        if _missing(opened):
+            return None
+        handle = opened.handle()
+        ended = False
+        while not ended:
+            replies = yield [*(wire.read_folder(handle, path) for _each in range(_TOLD)), *([wire.close(handle, path)] if quick else [])]
+            for reply in replies[:_TOLD]:
+                names = reply.names()
+                ended = ended or not names
+                found.update((name.decode("utf-8", "surrogateescape"), what) for name, what in names if name not in (b".", b".."))
+            if quick:
+                replies[-1].check()
+                break
+        if ended:
             break
-    (closed,) = yield [wire.close(handle, path)]
-    closed.check()
+    if not quick:
+        (closed,) = yield [wire.close(handle, path)]
+        closed.check()
     return found
 
 
@@ -66,10 +75,22 @@ def read_file(path: str) -> Job[bytes | None]:
             yield [wire.close(opened.handle(), path)]
         raise Refusal(wire.FAILURE, f"it is a {what.kind}, not a file", path)
     handle = opened.handle()
+    size = what.size or 0
+    if size < STRETCH:  # all of it, and one byte more than there should be, in one go
+        starts = range(0, size + 1, CHUNK)
+        *replies, _closed = yield [
+            *(wire.read(handle, start, min(CHUNK, size + 1 - start), path) for start in starts),
+            wire.close(handle, path),
+        ]
+        data = b"".join(reply.data() for reply in replies)
+        if len(data) == size:
+            return data
+        (opened,) = yield [wire.open_file(path, wire.READING)]  # somebody is writing to it
+        handle = opened.handle()
     parts: list[bytes] = []
     offset = 0
-    while True:  # to the end: somebody may be writing to it
-        part = yield from _read(handle, offset, max(CHUNK, (what.size or 0) - offset), path)
+    while True:  # to the end, wherever that is by now
+        part = yield from _read(handle, offset, max(CHUNK, size - offset), path)
         parts.append(part)
         offset += len(part)
         if not part:

@@ -25,6 +25,8 @@ from .wire import Attributes
 Scan = t.Dict[str, Attributes]  # every name below a folder, relative to it
 # A file of which a part arrived is gone on with from here on; smaller ones are sent again.
 RESUMED = 8 << 20
+# What costs the server little is asked for in larger crowds.
+_MANY = 512
 
 
 def scan(pool: Pool, root: str) -> Scan:
@@ -40,6 +42,15 @@ def scan(pool: Pool, root: str) -> Scan:
                 if what.kind == "folder":
                     deeper.append(path)
         level = deeper
+    return found
+
+
+def _scan_known(pool: Pool, root: str, folders: t.Iterable[str]) -> Scan:
+    """The same of a folder whose inner folders are known, without finding them out level by level. Of others only the names are told."""
+    found: Scan = {}
+    for folder, names in pool.first.run((_named(folder, root) for folder in ["", *folders]), _MANY):
+        for name, what in (names or {}).items():
+            found[f"{folder}/{name}" if folder else name] = what
     return found
 
 
@@ -169,12 +180,12 @@ def put(
     left = [entry for entry in manifest.entries if entry.kind == "f"]
     left = _kept(pool, root, left, found, done)
     linkable = _linkable(pool, left, known, modes)
-    left = _link(pool, root, left, linkable, done)
+    left = _link(pool, root, left, linkable, found, done)
     _send(pool, source, root, left, found, modes, done, say)
     _make_links(pool, root, [entry for entry in manifest.entries if entry.kind == "l" and entry.path not in found])
     if modes:
         _set_modes(pool, root, manifest)
-    drift, done.stamps = _compare(pool, root, manifest, modes)
+    drift = _compare(pool, root, manifest, modes, done)
     if drift:
         raise RunbookError(
             f"the release is not on the host as it was sent ({drift.describe(len(manifest.entries))}), although the server reported"
@@ -198,14 +209,17 @@ def _remove_strangers(pool: Pool, root: str, manifest: Manifest, found: Scan) ->
 
 
 def _make_folders(pool: Pool, root: str, manifest: Manifest, found: Scan) -> None:
-    by_depth: dict[int, list[wire.Request]] = {}
-    for entry in manifest.entries:
-        if entry.kind == "d" and entry.path not in found:
-            request = wire.make_folder(f"{root}/{entry.path}", entry.mode | 0o700)
-            by_depth.setdefault(entry.path.count("/"), []).append(request)
-    for depth in sorted(by_depth):
-        for _done in pool.first.run(map(jobs.check, by_depth[depth])):
-            pass
+    def attempt(request: wire.Request) -> Job[wire.Request | None]:
+        (reply,) = yield [request]
+        return None if reply.code == wire.OK else request
+
+    # Servers answer in the order in which they are asked, outer folders first; those that don't are asked again.
+    missing = sorted(entry.path for entry in manifest.entries if entry.kind == "d" and entry.path not in found)
+    modes = {entry.path: entry.mode | 0o700 for entry in manifest.entries if entry.kind == "d"}
+    wanted = [wire.make_folder(f"{root}/{path}", modes[path]) for path in missing]
+    failed = [request for request in pool.first.run(map(attempt, wanted), _MANY) if request]
+    for request in sorted(failed, key=lambda one: one.name):
+        pool.first.do(jobs.check(request))
 
 
 def _kept(pool: Pool, root: str, entries: t.Sequence[Entry], found: Scan, done: Put) -> list[Entry]:
@@ -224,7 +238,7 @@ def _linkable(pool: Pool, entries: t.Sequence[Entry], known: t.Mapping[str, tupl
     wanted = [entry for entry in entries if entry.digest in known]
     folders = sorted({posixpath.dirname(known[entry.digest][0]) for entry in wanted})
     seen: dict[str, dict[str, Attributes]] = {}
-    for folder, names in pool.first.run(_of_folder(folder) for folder in folders):
+    for folder, names in pool.first.run(map(_of_folder, folders), _MANY):
         seen[folder] = names or {}
     found = {}
     for entry in wanted:
@@ -239,17 +253,18 @@ def _of_folder(folder: str) -> Job[tuple[str, dict[str, Attributes] | None]]:
     return folder, (yield from jobs.listing(folder))
 
 
-def _link(pool: Pool, root: str, entries: t.Sequence[Entry], linkable: t.Mapping[str, str], done: Put) -> list[Entry]:
+def _link(pool: Pool, root: str, entries: t.Sequence[Entry], linkable: t.Mapping[str, str], found: Scan, done: Put) -> list[Entry]:
     """Hard links instead of sending. Returns what is left to send: a host may refuse links to some files."""
 
     def job(entry: Entry) -> Job[Entry | None]:
         names = [wire.text(wire.encode(name)) for name in (linkable[entry.path], f"{root}/{entry.path}")]
-        remove = [wire.about(wire.REMOVE, f"{root}/{entry.path}")]  # a part of it that an interrupted call had sent
+        # A part of it that an interrupted call had sent.
+        remove = [wire.about(wire.REMOVE, f"{root}/{entry.path}")] if entry.path in found else []
         *_removed, reply = yield [*remove, wire.extended(wire.HARDLINK, *names, name=entry.path)]
         return None if reply.code == wire.OK else entry
 
     wanted = [entry for entry in entries if entry.path in linkable]
-    refused = [entry for entry in pool.first.run(map(job, wanted)) if entry]
+    refused = [entry for entry in pool.first.run(map(job, wanted), _MANY) if entry]
     done.linked = len(wanted) - len(refused)
     if refused:
         done.notes.append(f"the host refused hard links to {len(refused):,} files; they were sent")
@@ -289,9 +304,9 @@ def _set_modes(pool: Pool, root: str, manifest: Manifest) -> None:
         pass
 
 
-def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool) -> tuple[Drift, dict[str, str]]:
-    """Names, kinds, sizes and modes of a tree whose bytes were read already; and the stamps of its files."""
-    found = scan(pool, root)
+def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool, done: Put) -> Drift:
+    """Names, kinds, sizes and modes of a tree whose bytes were read already; notes what can be seen of it now."""
+    found = _scan_known(pool, root, (entry.path for entry in manifest.entries if entry.kind == "d"))
     drift = Drift([], [], [])
     for entry in manifest.entries:
         what = found.get(entry.path)
@@ -301,5 +316,6 @@ def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool) -> tuple[Dr
             drift.drifted.append(entry.path)
     known = {entry.path for entry in manifest.entries}
     drift.extra.extend(sorted(path for path in found if path not in known))
-    stamps = {entry.path: file_stamp(found[entry.path]) for entry in manifest.entries if entry.kind == "f" and entry.path in found}
-    return drift, stamps
+    done.stamps = {entry.path: file_stamp(found[entry.path]) for entry in manifest.entries if entry.kind == "f" and entry.path in found}
+    done.stamp = stamp_of(found)
+    return drift
