@@ -97,8 +97,8 @@ rolled_back:
   type: bool
 atomic:
   description:
-    - Whether C(current) was at no time missing. Adopting a folder on an old kernel is not atomic, nor is any swap where the host can't replace a name
-      in one step, or where C(current) is the folder of the release itself (O(backend)).
+    - Whether C(current) was at no time missing. Adopting a folder on an old kernel is not atomic, nor is any swap where the host can't
+      replace a name in one step, or where C(current) is the folder of the release itself (O(backend)).
   returned: success
   type: bool
 missing_ms:

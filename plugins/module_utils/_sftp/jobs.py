@@ -147,22 +147,28 @@ class Sending:
     mode: int
     set_mode: bool = False
     offset: int = 0
+    hashed: tuple[str, str] | None = None  # by which extension, with which algorithm the server hashes what it has
 
 
 def send_file(sending: Sending, advance: Advance = unseen) -> Job[int]:
-    """Send a file and read it back. Returns how many bytes were sent; ``RunbookError`` when it did not arrive as it was."""
+    """Send a file and read it back, or have the server hash it. Returns how many bytes were sent; ``RunbookError`` when it did not
+    arrive as it was."""
     path, flags = sending.path, wire.WRITING | wire.READING | wire.CREATING
     if not sending.offset:
         flags |= wire.TRUNCATING
     (opened,) = yield [wire.open_file(path, flags, sending.mode)]
     handle = opened.handle()
     seen, sent, at = hashlib.sha256(), 0, 0
+    by_server = sending.hashed if sending.size > CHUNK else None  # what one answer holds is read as fast as it is hashed
+    ours = bytearray()  # the hashes of all blocks
     more: list[wire.Request] = [wire.set_mode_of(handle, sending.mode, path)] if sending.set_mode else []
     small = sending.size <= STRETCH
     with open(sending.source, "rb") as source:
         while True:
             data = source.read(STRETCH)
             seen.update(data)
+            if by_server:
+                ours += wire.block_hashes(data, by_server[1])
             writes = [
                 wire.write(handle, at + start, data[start : start + CHUNK], path)
                 for start in range(0, len(data), CHUNK)
@@ -183,20 +189,33 @@ def send_file(sending: Sending, advance: Advance = unseen) -> Job[int]:
         raise RunbookError(f"{sending.source} changed while it was sent; run the deploy again")
     if small:  # everything in one go: writing, reading back, closing
         end = sending.size + 1  # one byte more than there should be
-        reads = [wire.read(handle, start, min(CHUNK, end - start), path) for start in range(0, end, CHUNK)]
+        if by_server:
+            reads = [wire.hash_of(by_server[0], handle, by_server[1], path)]
+        else:
+            reads = [wire.read(handle, start, min(CHUNK, end - start), path) for start in range(0, end, CHUNK)]
         *replies, closed = yield [*writes, *more, *reads, wire.close(handle, path)]
         head = len(writes) + len(more)
         for reply in replies[:head]:
             reply.check()
-        back = hashlib.sha256(b"".join(reply.data() for reply in replies[head:])).hexdigest()
+        if by_server:
+            back = _told(replies[head], by_server[1], ours, sending.digest)
+        else:
+            back = hashlib.sha256(b"".join(reply.data() for reply in replies[head:])).hexdigest()
         sent = sending.size
         advance(0, sent)
     else:
         for reply in (yield more) if more else ():
             reply.check()
-        back = yield from _hash(handle, sending.size, path, unseen)
+        back = ""
+        if by_server:
+            (told,) = yield [wire.hash_of(by_server[0], handle, by_server[1], path)]
+            back = _told(told, by_server[1], ours, sending.digest)
+        if not back:
+            back = yield from _hash(handle, sending.size, path, unseen)
         (closed,) = yield [wire.close(handle, path)]
     closed.check()
+    if not back:  # the server hashes, but not this file
+        back = yield from hash_file(path, sending.size)
     if back != sending.digest:
         raise RunbookError(
             f"{path} did not arrive as it was sent, although the server reported success; nothing was made current."
@@ -204,6 +223,12 @@ def send_file(sending: Sending, advance: Advance = unseen) -> Job[int]:
         )
     advance(1, 0)
     return sent
+
+
+def _told(reply: wire.Reply, algorithm: str, ours: t.Union[bytes, bytearray], digest: str) -> str:
+    """The sha256 if the server has hashed to what we did, another text if not, none if it did not hash."""
+    same = wire.is_hash(reply, algorithm, ours)
+    return "" if same is None else digest if same else "another"
 
 
 def check(request: wire.Request) -> Job[None]:

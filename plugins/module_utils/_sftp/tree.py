@@ -273,12 +273,13 @@ def _link(pool: Pool, root: str, entries: t.Sequence[Entry], linkable: t.Mapping
 
 def _send(pool: Pool, source: str, root: str, entries: t.Sequence[Entry], found: Scan, modes: bool, done: Put, say: Say) -> None:
     progress = Progress("sending", say, files=len(entries), size=sum(entry.size for entry in entries))
+    hashed = wire.hash_offered(pool.first.extensions)
 
     def sending(entry: Entry) -> Sending:
         there = found[entry.path].size or 0 if entry.path in found else 0
         offset = there // jobs.CHUNK * jobs.CHUNK if RESUMED <= there < entry.size else 0
         path = f"{root}/{entry.path}"
-        return Sending(os.path.join(source, entry.path), path, entry.size, entry.digest, entry.mode, modes, offset)
+        return Sending(os.path.join(source, entry.path), path, entry.size, entry.digest, entry.mode, modes, offset, hashed)
 
     # Large ones first, so that none is left over when all others are done.
     ordered = sorted(entries, key=lambda entry: -entry.size)

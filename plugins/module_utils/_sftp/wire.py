@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import errno
+import hashlib
 import stat
 import struct
 import typing as t
@@ -25,7 +26,10 @@ POSIX_RENAME, HARDLINK, FSYNC, STATVFS, LIMITS = (
     "statvfs@openssh.com",
     "limits@openssh.com",
 )
-CHECK_FILE = "check-file"  # draft-ietf-secsh-filexfer-extensions-00, offered as check-file-handle or check-file-name
+# The server hashes a file itself (draft-ietf-secsh-filexfer-extensions-00); offered by either name, with the algorithms it knows.
+CHECK_FILE = ("check-file-handle", "check-file")
+HASHED_BLOCK = 65536  # bytes; servers made with paramiko never come to an end with larger ones
+_HASHES = ("sha256", "sha512", "sha384", "sha224", "sha1")
 
 _HAS_SIZE, _HAS_IDS, _HAS_MODE, _HAS_TIMES, _HAS_EXTENDED = 1, 2, 4, 8, 0x80000000
 # What version 3 says of failures, as operating systems do. A plain failure has no number: servers that keep to version 3 have none
@@ -214,6 +218,43 @@ def symlink(target: str, name: str, target_first: bool) -> Request:
     """OpenSSH, and all who followed it, have the two the other way round than the draft."""
     one, other = (target, name) if target_first else (name, target)
     return Request(SYMLINK, text(encode(one)) + text(encode(other)), name)
+
+
+def hash_offered(extensions: t.Mapping[str, bytes]) -> tuple[str, str] | None:
+    """By which extension, with which algorithm the server hashes files; ``None`` if it does not, or only with weak ones."""
+    for name in CHECK_FILE:
+        known = extensions.get(name, b"").decode("ascii", "replace").split(",")
+        for algorithm in _HASHES:
+            if algorithm in known:
+                return name, algorithm
+    return None
+
+
+def hash_of(extension: str, handle: bytes, algorithm: str, name: str) -> Request:
+    """Ask for the hashes of all blocks of an open file."""
+    return extended(extension, text(handle), text(algorithm.encode()), struct.pack(">QQI", 0, 0, HASHED_BLOCK), name=name)
+
+
+def block_hashes(data: bytes, algorithm: str) -> bytes:
+    """The hashes of the blocks of ``data``, one behind the other."""
+    return b"".join(hashlib.new(algorithm, data[at : at + HASHED_BLOCK]).digest() for at in range(0, len(data), HASHED_BLOCK))
+
+
+def is_hash(reply: Reply, algorithm: str, hashes: bytes | bytearray) -> bool | None:
+    """Whether the server's answer to ``hash_of`` are those hashes; ``None`` when it gave none, or too few."""
+    try:
+        body = reply.extended()
+        at = 0
+        said, at = text_at(body, at)
+        if said.startswith(b"check-file"):
+            said, at = text_at(body, at)
+    except (OSError, struct.error):
+        return None
+    # The bytes as they are (the draft), or as one text.
+    left = body[at:]
+    if said != algorithm.encode() or len(left) not in (len(hashes), len(hashes) + 4):
+        return None
+    return left.endswith(hashes)
 
 
 def extended(what: str, *values: bytes, name: str = "") -> Request:
