@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import typing as t
 
 from .._common.errors import RunbookError
 from .._common.progress import Advance, unseen
@@ -204,6 +205,11 @@ def send_file(sending: Sending, advance: Advance = unseen) -> Job[int]:
         )
     advance(1, 0)
     return sent
+
+
+def answers(requests: t.Sequence[wire.Request]) -> Job[list[wire.Reply]]:
+    """Whatever the server says to each."""
+    return (yield requests)
 
 
 def check(request: wire.Request) -> Job[None]:
