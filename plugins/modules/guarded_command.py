@@ -231,7 +231,7 @@ steps:
     warn: {description: Always null., type: int, returned: always}
     crit: {description: O(most)., type: int, returned: always}
     message: {description: What happened., type: str, returned: always}
-    duration_ms: {description: How long it took, in milliseconds., type: float, returned: always}
+    duration_ms: {description: "How long it took, in milliseconds.", type: float, returned: always}
     rc: {description: "What it ended with, 124 after a timeout, null when it was not run.", type: int, returned: always}
 rc:
   description: What the command ended with.

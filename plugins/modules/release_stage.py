@@ -246,6 +246,12 @@ notes:
   returned: success
   type: list
   elements: str
+transcript:
+  description: What would be done on the host, one line each.
+  returned: with O(remote.offline=true)
+  type: list
+  elements: str
+  sample: ["put index.php to /home/user/site/.runbook/incoming/20261121_101500/tree/index.php (405 bytes)"]
 """
 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import run_module

@@ -96,9 +96,21 @@ rolled_back:
   returned: when something changed
   type: bool
 atomic:
-  description: Whether C(current) was at no time missing. Only adopting a folder on an old kernel is not atomic.
+  description:
+    - Whether C(current) was at no time missing. Adopting a folder on an old kernel is not atomic, nor is any swap where the host can't replace a name
+      in one step, or where C(current) is the folder of the release itself (O(backend)).
   returned: success
   type: bool
+missing_ms:
+  description: For how many milliseconds at most C(current) was missing.
+  returned: success
+  type: float
+transcript:
+  description: What would be done on the host, one line each.
+  returned: with O(remote.offline=true)
+  type: list
+  elements: str
+  sample: ["symlink /home/user/site/.runbook/next -> releases/20261121_101500"]
 verified:
   description: Whether every file was hashed for this swap.
   returned: success

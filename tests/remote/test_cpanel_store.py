@@ -667,6 +667,14 @@ def test_a_waiter_that_slept_does_not_push_aside_a_new_holder(make: Make, versio
     second.release()
 
 
+def test_a_holder_that_was_kept_from_beating_looks_before_it_goes_on(make: Make) -> None:
+    _double, store = make(timing={"stale_after": 0.3, "beat": 1000.0})
+    with store.mutex():
+        time.sleep(0.4)
+        store.write("state", b"x")
+        assert not store._mutex._overdue(), "nobody had taken it over, and now it was moved"
+
+
 def test_somebody_elses_claim_is_respected(make: Make, version: int) -> None:
     double, store = make(version)
     holder = dead(double)

@@ -11,6 +11,7 @@ which a second one can't put there: so nobody pushes aside a mutex that was take
 
 from __future__ import annotations
 
+import contextlib
 import io
 import secrets
 import threading
@@ -49,12 +50,16 @@ class Mutex:
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._good = 0.0  # when it was last seen to be ours
+        self._beats = 0
         self.lost = False
         self.notes: list[str] = []
 
     def check(self) -> None:
         """Refuse to change anything when the mutex may be another's by now."""
-        if self.lost or time.monotonic() - self._good > self._stale_after * 0.8:
+        if not self.lost and self._overdue():
+            with contextlib.suppress(RunbookError, OSError):
+                self._move_it(self._files)
+        if self.lost or self._overdue():
             raise RunbookError(
                 f"the server could not be reached for {self._stale_after:.0f} s and another run may have begun;"
                 " nothing more is changed, run again"
@@ -142,20 +147,25 @@ class Mutex:
 
     def _keep(self, files: Files) -> None:
         """Change a file in the mutex now and then, until it is given back or found to be another's."""
-        count = 0
-        while not self._over.wait(self._beat):
-            began = time.monotonic()
-            try:
-                if f"owner-{self._token}" not in (files.names(self._name) or {}):
-                    self.lost = True
-                    break
-                count += 1
-                size = count % 1000 + 1
-                files.put(f"{self._name}/beat-{self._token}", io.BytesIO(b"." * size), size, 0o600)
-                self._good = began
-            except (RunbookError, OSError):
-                continue  # ``check`` sees how long it has been so
+        while not self.lost and not self._over.wait(self._beat):
+            with contextlib.suppress(RunbookError, OSError):  # ``check`` sees how long it has been so
+                self._move_it(files)
         files.api.close()
+
+    def _overdue(self) -> bool:
+        """Whether it has not been moved for so long that others may be about to take it over."""
+        return time.monotonic() - self._good > self._stale_after * 0.8
+
+    def _move_it(self, files: Files) -> None:
+        """Change something in the mutex, if it is still ours."""
+        began = time.monotonic()
+        if f"owner-{self._token}" not in (files.names(self._name) or {}):
+            self.lost = True
+            return
+        self._beats += 1
+        size = self._beats % 1000 + 1
+        files.put(f"{self._name}/beat-{self._token}", io.BytesIO(b"." * size), size, 0o600)
+        self._good = began
 
 
 def _holder(inside: t.Mapping[str, Item]) -> dict[str, Item]:

@@ -77,8 +77,8 @@ def _packages(inside: t.Sequence[str]) -> str:
     if not folder.is_dir():
         say("installing packages for a controller on a test host (once)")
         target = folder.with_name(f"{folder.name}.{os.getpid()}")
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", target]
-        run([*pip, "--python-version", version, "--only-binary", ":all:", "-r", ROOT / "tests" / _REQUIREMENTS[-1]])
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--target", str(target)]
+        run([*pip, "--python-version", version, "--only-binary", ":all:", "-r", str(ROOT / "tests" / _REQUIREMENTS[-1])])
         target.rename(folder)
     return _once(inside, folder, f"{PACKAGES}/{folder.name}")
 

@@ -234,7 +234,9 @@ def test_other_connections_and_passwords_are_left_to_ansible(ssh, given):
 def test_nothing_of_a_request_is_in_an_argument(ssh, tmp_path):
     connect_ahead(Action(ssh), HOST)
     secret = "a-very-secret-word"
-    ask_agent(Action(ssh), pack("release_info", {"path": str(tmp_path), "verify": False, "history": 10, "listing": False, "x": secret}), HOST)
+    ask_agent(
+        Action(ssh), pack("release_info", {"path": str(tmp_path), "verify": False, "history": 10, "listing": False, "x": secret}), HOST
+    )
     words = _line.line_to(Action(ssh), sys.executable, _agent_call._standing_program)._words
     assert not any(secret.encode() in word for word in words)
     (folder,) = (tmp_path / "run").glob("line-*")

@@ -83,7 +83,7 @@ def test_what_was_built_is_what_it_says(folder, verify):
         ({"time": None}, {"max_age": "1d"}, {"time": "it says no time"}),
         ({"time": clock.stamp(time.time() - 90000)}, {"max_age": "1d"}, {"time": "is 25 hours old, more than"}),
         ({"time": clock.stamp(time.time() - 90000)}, {"max_age": "26h"}, {}),
-        ({"time": clock.stamp(time.time() + 36000)}, {}, {"time": " minutes in the future"}),
+        ({"time": clock.stamp(time.time() + 36000)}, {}, {"time": " in the future"}),
         ({"time": clock.stamp(time.time() + 100)}, {}, {}),
         ({"time": int(time.time())}, {"max_age": "1h"}, {}),
         ({"time": "yesterday"}, {}, {"time": "is not a moment"}),
