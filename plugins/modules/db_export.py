@@ -170,8 +170,13 @@ EXAMPLES = r"""
     where:
       - {column: batch_id, value: "{{ batch_id }}"}
     order_by: [place_id]
-    columns: [place_id, name, phone, address, lat, lng, website, {name: types_json, json: true}, source, source_url, collected_at,
-      last_seen_at, batch_id]
+    columns:
+      - place_id
+      - name
+      - phone
+      - {name: types_json, json: true}
+      - collected_at
+      - batch_id
     dest: /srv/www.example.com/shared/exports/places_{{ batch_id }}.csv
   register: export
 

@@ -213,7 +213,7 @@ class Double:
     def room(self, size: int, path: str) -> None:
         """Fail when the quota does not allow for more bytes."""
         if self.quota_mb and self.used()[0] + size / 1048576 > self.quota_mb:
-            raise Failed(f"The system failed to write to the file “{path}” because of an error: Disk quota exceeded")
+            raise Failed(f"The system failed to write to the file \u201c{path}\u201d because of an error: Disk quota exceeded")
 
     # -- dispatch ----------------------------------------------------------------------------------------------
 
@@ -224,14 +224,14 @@ class Double:
         try:
             handler = getattr(self, f"uapi_{module}_{function}".lower(), None)
             if handler is None or self.version < SINCE.get(function, 0):
-                raise Failed(f"The system could not find the function “{function}” in the module “{module}”.")
+                raise Failed(f"The system could not find the function \u201c{function}\u201d in the module \u201c{module}\u201d.")
             act = self.meet(name)
             with self._lock if name != "Batch::strict" else contextlib.nullcontext():
                 answer = handler(params, act) if name != "Fileman::upload_files" else handler(params, act, files)
         except Failed as failed:
             answer = _answer(errors=[str(failed)])
         except OSError as error:
-            answer = _answer(errors=[f"The system failed to use “{error.filename}” because of an error: {error.strerror}"])
+            answer = _answer(errors=[f"The system failed to use \u201c{error.filename}\u201d because of an error: {error.strerror}"])
         self.end(name)
         return answer
 
@@ -286,7 +286,7 @@ class Double:
             answer = self.uapi(module, function, {key: str(value) for key, value in (rest[0] if rest else {}).items()}, [])
             found.append(answer)
             if not answer["status"]:
-                return {**_answer(found), "status": 0, "errors": [f"The “{function}” call failed: {'; '.join(answer['errors'])}"]}
+                return {**_answer(found), "status": 0, "errors": [f"The \u201c{function}\u201d call failed: {'; '.join(answer['errors'])}"]}
         return _answer(found)
 
     def uapi_variables_get_user_information(self, _params: dict[str, str], _act: str) -> dict[str, t.Any]:
@@ -319,7 +319,7 @@ class Double:
         """UAPI/manage-files/fileman-list_files. What a missing folder answers is not said; nor whether a host cuts lists into pages."""
         folder = self.path(params["dir"])
         if not os.path.isdir(folder):
-            raise Failed(f"The directory “{folder}” does not exist.")
+            raise Failed(f"The directory \u201c{folder}\u201d does not exist.")
         names = sorted(name for name in os.listdir(folder) if params.get("show_hidden") == "1" or not name.startswith("."))
         items = [self.item(os.path.join(folder, name)) for name in names]
         metadata: dict[str, t.Any] = {}
@@ -346,7 +346,7 @@ class Double:
         """UAPI/manage-files/fileman-get_file_content: ISO-8859-1 as from_charset gives every byte as a character."""
         path = os.path.join(self.path(params.get("dir", ".")), params["file"])
         if not os.path.isfile(path):
-            raise Failed(f"The system failed to open “{path}”: No such file or directory")
+            raise Failed(f"The system failed to open \u201c{path}\u201d: No such file or directory")
         data = pathlib.Path(path).read_bytes()
         if act == "truncate":
             data = data[: len(data) // 2]
@@ -393,7 +393,7 @@ class Double:
                     "file": name,
                     "size": None if reason else size,
                     "status": 0 if reason else 1,
-                    "reason": reason or f"Upload of “{name}” succeeded.",
+                    "reason": reason or f"Upload of \u201c{name}\u201d succeeded.",
                     "warnings": [],
                 }
             )
@@ -417,9 +417,9 @@ class Double:
 
     def _renamed(self, source: str, dest: str, act: str) -> dict[str, t.Any]:
         if not os.path.lexists(source):
-            raise Failed(f"The path “{source}” does not exist.")
+            raise Failed(f"The path \u201c{source}\u201d does not exist.")
         if os.path.lexists(dest):
-            raise Failed(f"The destination “{dest}” already exists.")
+            raise Failed(f"The destination \u201c{dest}\u201d already exists.")
         if act == "do":
             os.rename(source, dest)
         return _answer({"src": source, "dest": dest})
@@ -428,7 +428,7 @@ class Double:
         """UAPI/manage-files/fileman-delete_file: for good, folders with what is in them."""
         path = self.path(params["path"])
         if not os.path.lexists(path):
-            raise Failed(f"The path “{path}” does not exist.")
+            raise Failed(f"The path \u201c{path}\u201d does not exist.")
         if act == "do":
             _delete(path)
         return _answer({"path": path})

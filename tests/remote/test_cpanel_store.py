@@ -258,7 +258,7 @@ def test_what_the_host_does_not_give_back_is_said(make: Make, source: tuple[str,
     _double, store = make(content="text")
     note = store.put_tree(*source, "releases/1", {}).notes[-1]
     assert "the contents of 7 of 8 files were read back" in note and "checksum" in note
-    _double, store = make(restricted={"Fileman::get_file_content": "You do not have the feature “filemanager”."})
+    _double, store = make(restricted={"Fileman::get_file_content": "You do not have the feature \u201cfilemanager\u201d."})
     with pytest.raises(RunbookError, match="File Manager"):
         store.read("anything")
     _double, store = make(content="utf8")
@@ -330,7 +330,7 @@ def test_room_is_looked_for_first(make: Make, source: tuple[str, Manifest]) -> N
 
 
 def test_a_quota_that_is_met_on_the_way_leaves_nothing_half(make: Make, version: int, source: tuple[str, Manifest]) -> None:
-    double, store = make(version, restricted={"Quota::get_quota_info": "You do not have the feature “diskusageviewer”."})
+    double, store = make(version, restricted={"Quota::get_quota_info": "You do not have the feature \u201cdiskusageviewer\u201d."})
     double.fail("Fileman::fileop:extract", "error", "/home/site/x: Disk quota exceeded")
     with pytest.raises(RunbookError, match="quota exceeded; free some space"):
         store.put_tree(*source, "releases/1", {})
@@ -541,7 +541,7 @@ def test_a_taken_name_is_not_moved_into(make: Make, version: int) -> None:
 
 @pytest.mark.parametrize("function", ["Batch::strict", "Fileman::move_file", "Fileman::rename_file", "Fileman::delete_file"])
 def test_functions_that_the_host_restricts_have_others(make: Make, source: tuple[str, Manifest], function: str) -> None:
-    double, store = make(restricted={function: "You do not have the feature “apishell”."})
+    double, store = make(restricted={function: "You do not have the feature \u201capishell\u201d."})
     live(double)
     swap(store)
     assert served(double) == "new"
@@ -780,7 +780,7 @@ def test_the_token_is_in_no_text(make: Make, caplog: pytest.LogCaptureFixture) -
 
 
 def test_restricted_functions_are_named_with_what_to_do(make: Make, source: tuple[str, Manifest]) -> None:
-    _double, store = make(restricted={"Fileman::fileop:extract": "You do not have the feature “filemanager”."})
+    _double, store = make(restricted={"Fileman::fileop:extract": "You do not have the feature \u201cfilemanager\u201d."})
     with pytest.raises(
         RunbookError,
         match="Fileman::fileop failed .* ask that the account gets the feature File Manager and .* or deploy with backend: sftp",

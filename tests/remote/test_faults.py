@@ -20,6 +20,7 @@ import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import Refused, RunbookError
+from ansible_collections.runbook.ops.plugins.module_utils._sftp import mutex
 from proxy import Proxy
 from remote.rounds import SOAK, rounds
 from remote.tenant import TROUBLE, Tenant, tree_of
@@ -159,11 +160,12 @@ def test_a_connection_that_goes_silent_ends_within_the_timeout(line):
 # -- servers that don't do what they are asked -------------------------------------------------------------------------
 
 
-@pytest.mark.usefixtures("quick_mutex")
 @pytest.mark.parametrize("links", [True, False])
 @pytest.mark.parametrize("heard", [True, False])
-def test_dropped_at_the_changes_of_a_swap(plain, plain_tenant, links, heard, chance):
+def test_dropped_at_the_changes_of_a_swap(plain, plain_tenant, links, heard, chance, monkeypatch):
     """A server that is gone at a request that changes something, having done it (which nobody hears of) or not."""
+    monkeypatch.setattr(mutex, "DEAD", 0.3)
+    monkeypatch.setattr(mutex, "BEAT", 2.0)  # signs of life change something too, and would upset the count
     plain.well(links=links)
     plain_tenant.deploy("r0")
     plain_tenant.deploy("r1")

@@ -147,7 +147,7 @@ class Api:
 
     def _clean(self, text: str) -> str:
         """A text from outside without the token, should the server have repeated it."""
-        for secret in {self.account.token, urllib.parse.quote(self.account.token, safe="")}:
+        for secret in (self.account.token, urllib.parse.quote(self.account.token, safe="")):
             text = text.replace(secret, "***")
         return one_line(text)
 

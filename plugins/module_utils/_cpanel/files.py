@@ -285,7 +285,7 @@ def version(data: t.Any) -> int:
         data = next((each.get("value") for each in data if isinstance(each, dict) and each.get("value")), "")
     if isinstance(data, dict):
         data = data.get("version") or data.get("value") or ""
-    parts = [int(part) for part in str(data or "").split(" ")[0].split(".") if part.isdigit()]
+    parts = [int(part) for part in str(data or "").partition(" ")[0].split(".") if part.isdigit()]
     if parts[:1] == [11] and len(parts) > 1:
         return parts[1]
     return parts[0] if parts else 0

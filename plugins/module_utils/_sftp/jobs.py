@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import errno
 import hashlib
+import typing as t
 
 from .._common.errors import RunbookError
 from .._common.progress import Advance, unseen
@@ -229,6 +230,11 @@ def _told(reply: wire.Reply, algorithm: str, ours: t.Union[bytes, bytearray], di
     """The sha256 if the server has hashed to what we did, another text if not, none if it did not hash."""
     same = wire.is_hash(reply, algorithm, ours)
     return "" if same is None else digest if same else "another"
+
+
+def answers(requests: t.Sequence[wire.Request]) -> Job[list[wire.Reply]]:
+    """Whatever the server says to each."""
+    return (yield requests)
 
 
 def check(request: wire.Request) -> Job[None]:

@@ -203,16 +203,17 @@ class SftpStore:
         missing = []
         path = self.absolute(name)
         while True:
-            reply = self._client.ask(wire.make_folder(path, mode))
+            # What has to be known if it can't be made is asked for with it.
+            questions = [wire.about(wire.STAT, path), wire.about(wire.STAT, posixpath.dirname(path))]
+            reply, found, above = self._client.do(jobs.answers([wire.make_folder(path, mode), *questions]))
             if reply.code == wire.OK:
                 self._set_mode(path, mode)
                 break
-            found = self._client.ask(wire.about(wire.STAT, path))
             if found.code == wire.OK and found.attributes().kind == "folder":
                 break
             if found.code != wire.NO_SUCH_FILE or path.count("/") < 2:
                 raise reply.refusal()
-            if self._client.ask(wire.about(wire.STAT, posixpath.dirname(path))).code == wire.OK:
+            if above.code == wire.OK:
                 with self._explained():
                     raise reply.refusal()  # its parent is there, so that is not why
             missing.append(path)

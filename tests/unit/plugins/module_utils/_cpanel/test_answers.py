@@ -61,22 +61,22 @@ def test_api2_tells_of_each_file(found: dict[str, t.Any], ok: bool, errors: list
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("The system could not find the function “move_file” in the module “Fileman”.", "unsupported"),
-        ("Failed to load module “Batch”: (XID abc123) Can't locate Cpanel/API/Batch.pm", "unsupported"),
-        ("You do not have the feature “filemanager”.", "restricted"),
+        ("The system could not find the function \u201cmove_file\u201d in the module \u201cFileman\u201d.", "unsupported"),
+        ("Failed to load module \u201cBatch\u201d: (XID abc123) Can't locate Cpanel/API/Batch.pm", "unsupported"),
+        ("You do not have the feature \u201cfilemanager\u201d.", "restricted"),
         ("This feature is not enabled for your account", "restricted"),
         ("The function is disabled in demo mode", "restricted"),
-        ("The “FileStorage” role is disabled on this server.", "restricted"),
+        ("The \u201cFileStorage\u201d role is disabled on this server.", "restricted"),
         ("Access denied", "token"),
         ("Permission denied", "token"),
-        ("The system failed to open “/home/site/x”: Permission denied", "denied"),
+        ("The system failed to open \u201c/home/site/x\u201d: Permission denied", "denied"),
         ("/home/site/x: Permission denied", "denied"),
-        ("The directory “/home/site/quota/disabled” does not exist.", "missing"),
-        ("The path “/home/site/this feature is disabled” does not exist.", "missing"),
+        ("The directory \u201c/home/site/quota/disabled\u201d does not exist.", "missing"),
+        ("The path \u201c/home/site/this feature is disabled\u201d does not exist.", "missing"),
         ("/home/site/already exists/x: No such file or directory", "missing"),
-        ("The destination “/home/site/x” already exists.", "exists"),
+        ("The destination \u201c/home/site/x\u201d already exists.", "exists"),
         ("/home/site/x: Directory not empty", "exists"),
-        ("The system failed to write to “/home/site/x”: Disk quota exceeded", "quota"),
+        ("The system failed to write to \u201c/home/site/x\u201d: Disk quota exceeded", "quota"),
         ("write error: No space left on device", "quota"),
         ("Something else", "other"),
         ("", "other"),
@@ -88,7 +88,9 @@ def test_what_a_text_means(text: str, kind: str) -> None:
 
 @pytest.mark.parametrize("function", ["Fileman::upload_files", "Quota::get_quota_info", "Other::thing"])
 def test_a_failure_is_one_line_with_advice(function: str) -> None:
-    error = failure(function, Answer(False, errors=["You do not have\nthe feature “x”.\x1b[0m"]), "site on cpanel.example.com:2083")
+    error = failure(
+        function, Answer(False, errors=["You do not have\nthe feature \u201cx\u201d.\x1b[0m"]), "site on cpanel.example.com:2083"
+    )
     assert error.kind == "restricted" and "\n" not in error.message and "\x1b" not in error.message
     assert error.message.startswith(f"{function} failed for site on cpanel.example.com:2083: You do not have the feature")
     assert "backend: sftp" in error.message

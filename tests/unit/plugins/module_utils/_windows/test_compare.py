@@ -80,8 +80,8 @@ FOUND = {
 }
 
 
-def look(found=FOUND, **task):
-    result = compare([{**copy.deepcopy(found), "item": definition({**TASK, **task})}])
+def look(found=None, **task):
+    result = compare([{**copy.deepcopy(found or FOUND), "item": definition({**TASK, **task})}])
     return result, {item["name"].removeprefix("places "): item["status"] for item in result["checks"]}
 
 

@@ -40,7 +40,7 @@ def held(given, options, where):
         if "choices" in option:
             assert value in option["choices"], (where, key, value)
         kind = {"str": str, "int": int, "bool": bool, "list": list, "dict": dict}.get(option.get("type"))
-        assert kind is None or type(value) is kind, (where, key, value)
+        assert kind is None or (isinstance(value, kind) and isinstance(value, bool) is (kind is bool)), (where, key, value)
         for item in value if isinstance(value, list) else [value] if isinstance(value, dict) else []:
             held(item, option["suboptions"], f"{where}.{key}")
     missing = [key for key, option in options.items() if option.get("required") and key not in given]

@@ -31,8 +31,8 @@ def test_an_argument_as_windows_reads_it(argument, written):
 
 def test_what_is_joined_is_split_again_whatever_it_is():
     chance = random.Random(5)
-    for _ in range(2000):
-        words = ["".join(chance.choice('ab\\" \t&%') for _ in range(chance.randrange(7))) for _ in range(chance.randrange(1, 5))]
+    for _round in range(2000):
+        words = ["".join(chance.choice('ab\\" \t&%') for _letter in range(chance.randrange(7))) for _word in range(chance.randrange(1, 5))]
         assert quoting.split(quoting.joined(words), "t") == words
         # Another writer of the same rules.
         assert quoting.split(subprocess.list2cmdline(words), "t") == words
