@@ -75,7 +75,9 @@ def test_cut_while_sending_and_swapping(line, chance):
             if swap_alone:
                 proxy.reset()
                 tenant.stage(new)
-            proxy.reset(cut=chance.randint(1, swapping if swap_alone else sending + swapping))
+            # The records, the link and the history are in the last bytes of a swap, behind what it reads.
+            first, last = (swapping * 3 // 4, swapping) if swap_alone else (1, sending + swapping)
+            proxy.reset(cut=chance.randint(first, last))
             try:
                 tenant.swap(new) if swap_alone else tenant.deploy(new)
                 counts["done before the cut"] += 1
