@@ -14,7 +14,6 @@ import multiprocessing
 import os
 import pathlib
 import signal
-import subprocess
 import threading
 import time
 
@@ -411,7 +410,7 @@ def test_sshd_that_is_killed(tenant, hosting, chance):
         source = tenant.source(release)
         run = _apart(tenant, release, source)
         time.sleep(chance.uniform(0.1, 0.8))
-        subprocess.run(["pkill", "-KILL", "-f", "^sshd: tenant"], check=False)
+        hosting.kill_sessions()
         run.join(60)
         assert run.exitcode is not None
         assert tenant.served() in (f"r{number - 1}", release)
