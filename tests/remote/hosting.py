@@ -16,6 +16,7 @@ import pwd
 import re
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -182,6 +183,16 @@ class Hosting:
             server.wait(20)
         for folder in self._mounts:
             subprocess.run(["umount", "--lazy", folder], check=True)
+
+    def kill_sessions(self) -> None:
+        """Kill what serves the tenant's connections, but not what accepts new ones."""
+        sshd = self._servers[0].pid
+        children = pathlib.Path(f"/proc/{sshd}/task/{sshd}/children").read_text().split()
+        for child in children:
+            inner = pathlib.Path(f"/proc/{child}/task/{child}/children")
+            for pid in [*(inner.read_text().split() if inner.exists() else []), child]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
 
     def trust(self, port: int, public_key: str) -> None:
         """Add a host key to the file of known hosts."""
