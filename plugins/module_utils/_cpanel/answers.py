@@ -120,7 +120,10 @@ _KINDS: tuple[tuple[Kind, str], ...] = (
 
 
 # Names in a text say nothing about what happened, whatever words they are made of.
-_NAMES = re.compile(r"“[^”]*”|\"[^\"]*\"|\u2018[^\u2019]*\u2019|\S*/\S*")
+_NAMES = re.compile(
+    "\u201c[^\u201d]*\u201d|"
+    r"\"[^\"]*\"|\u2018[^\u2019]*\u2019|\S*/\S*"
+)
 
 
 def kind_of(errors: t.Sequence[str]) -> Kind:

@@ -126,8 +126,9 @@ def _field(limit: ClockLimit, exchange: Exchange) -> tuple[float, float]:
         raise _Unreadable(exchange.undecodable)
     if exchange.size > len(exchange.body):
         raise _Unreadable(f"a body of {exchange.size} bytes, more than max_body")
+    if limit.time is None:
+        raise _Unreadable("no field to read it from")
     try:
-        assert limit.time is not None
         _there, found = limit.time.holds(json.loads(exchange.body))
     except (ValueError, RecursionError):
         raise _Unreadable("a body that is not JSON") from None

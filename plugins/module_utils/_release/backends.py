@@ -24,34 +24,25 @@ def is_remote(options: t.Mapping[str, t.Any]) -> bool:
     return bool(options.get("backend", SSH) != SSH)
 
 
-@contextlib.contextmanager
-def open_store(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[Store]:
-    """The store of the site at ``options["path"]``, connected."""
-    if is_remote(options):
-        with open_remote(options, run) as store:
-            yield store
-    else:
-        yield LocalStore(options["path"], run.later)
+def open_store(options: t.Mapping[str, t.Any], run: Run) -> t.ContextManager[Store]:
+    """The store of the site at ``options["path"]``, connected while it is entered."""
+    return open_remote(options, run) if is_remote(options) else contextlib.nullcontext(LocalStore(options["path"], run.later))
 
 
-@contextlib.contextmanager
-def open_remote(options: t.Mapping[str, t.Any], run: Run) -> t.Iterator[RemoteStore]:
+def open_remote(options: t.Mapping[str, t.Any], run: Run) -> t.ContextManager[RemoteStore]:
     """The same for what only stores can do that are filled from the controller."""
     backend, remote = options["backend"], options.get("remote") or {}
     if options.get(REHEARSAL) is not None:
-        yield options[REHEARSAL]
-    elif backend == "sftp":
+        return contextlib.nullcontext(options[REHEARSAL])
+    if backend == "sftp":
         from .._sftp.store import open_sftp
 
-        with open_sftp(options["path"], remote, run) as store:
-            yield store
-    elif backend == "cpanel":
+        return open_sftp(options["path"], remote, run)
+    if backend == "cpanel":
         from .._cpanel.store import open_cpanel
 
-        with open_cpanel(options["path"], remote, run) as cpanel:
-            yield cpanel
-    else:
-        raise InvalidInput(f"backend {backend!r} is not one of ssh, sftp and cpanel")
+        return open_cpanel(options["path"], remote, run)
+    raise InvalidInput(f"backend {backend!r} is not one of ssh, sftp and cpanel")
 
 
 def on_controller(use_case: UseCase, options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
