@@ -56,6 +56,10 @@ class FilledStore(LocalStore):
                 put.stamps[entry.path] = "seen"
         return put
 
+    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self.write(name, data)
+
     def space(self) -> tuple[int, int] | None:
         return None
 

@@ -142,6 +142,33 @@ def test_a_new_release_goes_on_with_what_an_interrupted_one_had_sent(line):
 
 
 @pytest.mark.usefixtures("quick_mutex")
+def test_what_an_interrupted_staging_had_linked_is_never_written_to(line):
+    """Its files are those of the release that is served: another content for the same names must not get into them."""
+    tenant, proxy = line
+    source = pathlib.Path(tenant.source("big", 12))
+    (source / "zz_large").write_bytes(b"a" * (9 << 20))
+    (source / "small.txt").write_text("old")
+    tenant.stage("r0", src=str(source))
+    tenant.swap("r0")
+    before = tree_of(tenant.place.path("releases", "r0"))
+    (source / "new.bin").write_bytes(os.urandom(16 << 20))
+    tenant.lock("me")
+    proxy.reset(cut=20 << 20)
+    with pytest.raises(TROUBLE):
+        tenant.stage("first", src=str(source), lock_owner="me")
+    linked = [path for path in tenant.place.path(".runbook", "incoming", "first", "tree").rglob("*") if path.is_file()]
+    if not any(path.stat().st_nlink > 1 for path in linked):
+        pytest.skip("this server makes no hard links")
+    (source / "zz_large").write_bytes(b"b" * (10 << 20))  # larger, so that it looks like one of which a part has arrived
+    (source / "small.txt").write_text("newer")
+    proxy.reset()
+    tenant.stage("second", src=str(source), lock_owner="me")
+    assert tree_of(tenant.place.path("releases", "second")) == tree_of(source)
+    assert tree_of(tenant.place.path("releases", "r0")) == before
+    assert all(row["verified"] for row in tenant.info(verify=True)["releases"])
+
+
+@pytest.mark.usefixtures("quick_mutex")
 def test_a_connection_that_goes_silent_ends_within_the_timeout(line):
     tenant, proxy = line
     tenant.deploy("r0")

@@ -194,6 +194,10 @@ class CpanelStore:
                 f"{self._api.account.host} says that it stored {self.absolute(name)}, but it did not; look there, then run again"
             )
 
+    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self.write(name, data)
+
     def chmod(self, name: str, mode: int) -> None:
         self._check()
         self._files.file_operation("chmod", self._rel(name), metadata=f"{mode:04o}", repeat=True)

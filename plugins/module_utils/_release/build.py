@@ -64,6 +64,10 @@ class Known:
         self._releases = sorted(usable, key=lambda item: (item.state == "live", item.created), reverse=True)[:SEARCHED]
         self._manifests: dict[str, Manifest] = {}
 
+    def releases(self) -> list[str]:
+        """The releases that are looked at, the live one first."""
+        return [record.id for record in self._releases]
+
     def manifest(self, release: str) -> Manifest | None:
         """The manifest of any release, read once; ``RunbookError`` for a damaged one."""
         return self._manifests.get(release) or self._site.manifest(release)

@@ -163,7 +163,7 @@ class Site:
 
     def manifest(self, release: str) -> Manifest | None:
         """What the release consists of; ``None`` without a manifest, ``RunbookError`` for a damaged one."""
-        name = f"{STATE}/manifests/{release}.json"
+        name = self.manifest_name(release)
         data = self.store.read(name)
         try:
             return None if data is None else Manifest.from_json(data)
@@ -179,12 +179,17 @@ class Site:
         return None
 
     @staticmethod
+    def manifest_name(release: str) -> str:
+        """Where the manifest of a release is."""
+        return f"{STATE}/manifests/{release}.json"
+
+    @staticmethod
     def stamps_name(release: str) -> str:
         """Where it is written what could be seen of the release's files when they were verified, for stores that can't tell more."""
         return f"{STATE}/manifests/{release}.stamps"
 
     def save_manifest(self, release: str, manifest: Manifest) -> None:
-        self.store.write(f"{STATE}/manifests/{release}.json", manifest.to_json())
+        self.store.write(self.manifest_name(release), manifest.to_json())
 
     def exists(self, release: str) -> bool:
         found = self.store.stat(self.place(release))
@@ -201,7 +206,7 @@ class Site:
         # The record goes last: as long as it is there, a killed removal is finished by the next one.
         self.store.remove_tree(f"{RELEASES}/{release}")
         self.store.remove_tree(f"{INCOMING}/{release}")
-        self.store.remove(f"{STATE}/manifests/{release}.json")
+        self.store.remove(self.manifest_name(release))
         self.store.remove(self.stamps_name(release))
         self.store.remove(f"{STATE}/releases/{release}.json")
 

@@ -70,6 +70,9 @@ class RemoteStager(Staging):
         """For each sha256 a file of a release here that has that content, and what could be seen of it when that was verified."""
         wanted = {entry.digest for entry in manifest.entries if entry.kind == "f"}
         found: dict[str, tuple[str, str]] = {}
+        # Asked for together; a store that remembers does not ask again.
+        ids = self._known.releases()
+        self.store.read_each([name for release in ids for name in (self.site.manifest_name(release), self.site.stamps_name(release))])
         for release, old in self._known.manifests():
             stamps = self._stamps(release) if wanted - found.keys() else {}
             place = self.site.place(release) if stamps else ""
@@ -122,15 +125,15 @@ class RemoteStager(Staging):
         for other in reversed(self.store.names(INCOMING)):
             record = self.site.record(other)
             if record and record.state == "staging" and self.store.stat(f"{INCOMING}/{other}/tree"):
-                self.store.make_folder(f"{INCOMING}/{self.release}", 0o700)
-                self.store.rename(f"{INCOMING}/{other}/tree", self._tree)
+                self.store.remove_tree(f"{INCOMING}/{self.release}")
+                self.store.rename(f"{INCOMING}/{other}", f"{INCOMING}/{self.release}")
                 self.notes.append(f"what the interrupted staging of {other} had sent was taken over")
                 self.site.forget(other)
                 return
 
     def _make_ready(self, manifest: Manifest, put: Put) -> Result:
-        self.site.save_manifest(self.release, manifest)
-        self.store.write(self.site.stamps_name(self.release), json.dumps(put.stamps, separators=(",", ":")).encode())
+        stamps = json.dumps(put.stamps, separators=(",", ":")).encode()
+        self.store.write_each({self.site.manifest_name(self.release): manifest.to_json(), self.site.stamps_name(self.release): stamps})
         changes = self.changes(manifest)
         stamp = put.stamp or self.store.stamp(self._tree)
         self.store.rename(self._tree, f"{RELEASES}/{self.release}")

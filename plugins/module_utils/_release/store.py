@@ -121,6 +121,9 @@ class RemoteStore(Store, t.Protocol):
         hold what an interrupted call had sent; that counts once it was read back too.
         """
 
+    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+        """Write several files of one folder, each as ``write`` does."""
+
     def space(self) -> tuple[int, int] | None:
         """Free bytes and inodes, where the host tells."""
 

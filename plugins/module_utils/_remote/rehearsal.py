@@ -76,6 +76,10 @@ class Rehearsal:
         self._say(f"write {self.absolute(name)} ({len(data):,} bytes)")
         self._put(name, "file", data)
 
+    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+        for name, data in files.items():
+            self.write(name, data)
+
     def chmod(self, name: str, mode: int) -> None:
         self._say(f"chmod {mode:o} {self.absolute(name)}")
 

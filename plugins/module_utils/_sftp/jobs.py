@@ -100,6 +100,17 @@ def read_file(path: str) -> Job[bytes | None]:
     return b"".join(parts)
 
 
+def end_of(path: str) -> Job[tuple[int, bool]]:
+    """How many bytes a file has, 0 without it, and whether its last line was never ended."""
+    looked, opened = yield [wire.about(wire.LSTAT, path), wire.open_file(path, wire.READING)]
+    if _missing(looked):
+        return 0, False
+    what, handle = looked.attributes(), opened.handle()
+    size = what.size or 0
+    last, _closed = yield [wire.read(handle, max(0, size - 1), 1, path), wire.close(handle, path)]
+    return size, bool(size) and last.data() != b"\n"
+
+
 def _read(handle: bytes, offset: int, size: int, path: str) -> Job[bytes]:
     """Up to ``size`` bytes (at most a stretch) from ``offset``; fewer only where the server sent fewer, none at the end."""
     starts = range(offset, offset + min(size, STRETCH), CHUNK)
@@ -149,6 +160,7 @@ class Sending:
     set_mode: bool = False
     offset: int = 0
     hashed: tuple[str, str] | None = None  # by which extension, with which algorithm the server hashes what it has
+    fresh: bool = False  # whether there must be no such file yet
 
 
 def send_file(sending: Sending, advance: Advance = unseen) -> Job[int]:
@@ -157,6 +169,8 @@ def send_file(sending: Sending, advance: Advance = unseen) -> Job[int]:
     path, flags = sending.path, wire.WRITING | wire.READING | wire.CREATING
     if not sending.offset:
         flags |= wire.TRUNCATING
+    if sending.fresh:
+        flags |= wire.EXCLUSIVE
     (opened,) = yield [wire.open_file(path, flags, sending.mode)]
     handle = opened.handle()
     seen, sent, at = hashlib.sha256(), 0, 0

@@ -71,6 +71,8 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
         try:
             allowed = attempt.run()
         except library.AuthenticationException as error:
+            if transport.auth_handler is not None and transport.auth_handler.is_authenticated():
+                return  # let in, and put out at once: whoever asks for a session next is told why not
             refused.add(attempt.method)
             said.append(_refusal(attempt, error))
             if not transport.is_active():

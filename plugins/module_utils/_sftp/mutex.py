@@ -40,12 +40,21 @@ class Ground(t.Protocol):
 
 
 class Mutex:
-    """``folder``: its name. ``apart``: opens a second way to the same ground, for the holder's signs of life."""
+    """``folder``: its name. ``apart``: opens a second way to the same ground, for the holder's signs of life. ``claim``: writes the
+    first of them, name and content."""
 
-    def __init__(self, ground: Ground, folder: str, apart: t.Callable[[], t.ContextManager[Ground]], where: str) -> None:
-        self._ground, self._folder, self._apart, self._where = ground, folder, apart, where
+    def __init__(
+        self,
+        ground: Ground,
+        folder: str,
+        apart: t.Callable[[], t.ContextManager[Ground]],
+        claim: t.Callable[[str, bytes], None],
+        where: str,
+    ) -> None:
+        self._ground, self._folder, self._apart, self._claim, self._where = ground, folder, apart, claim, where
         self._owner = f"{folder}/{_OWNER}"
         self._mark = secrets.token_hex(8)
+        self._beaten = 0.0
 
     @contextlib.contextmanager
     def held(self) -> t.Iterator[None]:
@@ -77,7 +86,8 @@ class Mutex:
             if now > deadline:
                 raise Refused(f"another run ({_who(seen)}) has been changing {self._where} for {PATIENCE:.0f} s; wait for it to end")
             time.sleep(min(1.0, BEAT / 5))
-        self._ground.write_plain(self._owner, self._sign(0))
+        self._claim(self._owner, self._sign(0))
+        self._beaten = time.monotonic()
 
     def _take_away(self, dead: bytes) -> None:
         """Move a dead holder's folder out of the way, unless somebody else was faster and holds it already."""
@@ -90,6 +100,9 @@ class Mutex:
             self._ground.drop_folder(aside, [_OWNER])
 
     def _is_mine(self) -> bool:
+        """Whether it still is: nobody takes over what showed life a moment ago."""
+        if time.monotonic() - self._beaten < DEAD / 2:
+            return True
         return self._mark.encode() in (self._ground.read(self._owner) or b"")
 
     def _sign(self, count: int) -> bytes:
@@ -101,7 +114,9 @@ class Mutex:
         with contextlib.suppress(OSError, RunbookError), self._apart() as ground:
             count = 1
             while True:
+                began = time.monotonic()
                 ground.write_plain(self._owner, self._sign(count))
+                self._beaten = began
                 count += 1
                 if stop.wait(BEAT):
                     return

@@ -21,15 +21,18 @@ from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.progress import Advance, Say, silent, unseen
 from .._common.runner import Run
 from .._release.manifest import Manifest
+from .._release.site import CURRENT, HISTORY, INCOMING, JOURNAL, RELEASES
 from .._release.store import STATE, Put, Stat
 from .._release.verify import Drift
 from . import jobs, tree, wire
-from .client import Client, Throttle
+from .client import Client, Job, Throttle
 from .connect import account_from_options, connect, open_sftp_channel
+from .memory import Memory
 from .mutex import Mutex
 from .pool import Pool
 
 REPLACED = f"{STATE}/replaced"  # what a rename that is not atomic here has moved aside, by its quoted name
+_ALL = "*"  # what the memory calls the site itself, which no change makes it forget
 SERVER = f"{STATE}/server.json"  # what was found out about the server
 
 
@@ -40,6 +43,7 @@ class SftpStore:
         self._pool = pool
         self._client = pool.first
         self._fix_perms, self._may_write = fix_perms, may_write
+        self._memory = Memory()
         self.base = self._resolve(base)
 
     def _resolve(self, path: str) -> str:
@@ -97,6 +101,9 @@ class SftpStore:
     # -- names -------------------------------------------------------------------------------------------------
 
     def check_base(self) -> bool:
+        return self._memory.each("base", [_ALL], lambda _names: [self._checked_base()])[0]
+
+    def _checked_base(self) -> bool:
         found = self._client.ask(wire.about(wire.STAT, self.base))
         if found.code == wire.NO_SUCH_FILE:
             return False
@@ -110,21 +117,45 @@ class SftpStore:
         return True
 
     def stat(self, name: str) -> Stat | None:
+        return self._memory.each("stat", [name], lambda names: [self._stat(each) for each in names])[0]
+
+    def _absent(self, name: str) -> bool:
+        """Whether it is known that there is no such name."""
+        while name:
+            folder, _slash, inner = name.rpartition("/")
+            names = self._memory.known("entries", folder)
+            if names is not None and inner not in names:
+                return True
+            name = folder
+        return False
+
+    def _stat(self, name: str) -> Stat | None:
+        if self._absent(name):
+            return None
         found = self._client.do(jobs.look(self.absolute(name)))
         return None if found is None else _stat(found)
 
     def names(self, folder: str) -> list[str]:
-        return sorted(self._client.do(jobs.listing(self.absolute(folder))) or ())
+        return list(self.entries(folder))
 
     def entries(self, folder: str) -> dict[str, Stat]:
-        found = self._client.do(jobs.listing(self.absolute(folder))) or {}
+        found: list[dict[str, Stat]] = self._memory.each("entries", [folder], lambda folders: self._each(self._entries, folders))
+        return found[0]
+
+    def _entries(self, folder: str) -> Job[dict[str, Stat]]:
+        found = (yield from jobs.listing(self.absolute(folder))) or {}
         return {name: _stat(found[name]) for name in sorted(found)}
 
     def read(self, name: str) -> bytes | None:
         return self.read_each([name])[0]
 
     def read_each(self, names: t.Sequence[str]) -> list[bytes | None]:
-        found = self._each(jobs.read_file, [self.absolute(name) for name in names])
+        return self._memory.each("read", names, self._read_each)
+
+    def _read_each(self, names: t.Sequence[str]) -> list[bytes | None]:
+        there = [name for name in names if not self._absent(name)]
+        read = dict(zip(there, self._each(jobs.read_file, [self.absolute(name) for name in there])))
+        found = [read.get(name) for name in names]
         if not self._offers(wire.POSIX_RENAME) and None in found:
             # A run may have been killed while it replaced them.
             missing = [index for index, data in enumerate(found) if data is None]
@@ -145,61 +176,83 @@ class SftpStore:
         return [results[number] for number in range(len(paths))]
 
     def read_link(self, name: str) -> str | None:
-        path = self.absolute(name)
-        found = self._client.do(jobs.look(path))
-        return self._client.do(jobs.read_link(path)) if found and found.kind == "link" else None
+        return self._memory.each("link", [name], lambda names: [self._read_link(each) for each in names])[0]
+
+    def _read_link(self, name: str) -> str | None:
+        found = self.stat(name)
+        return self._client.do(jobs.read_link(self.absolute(name))) if found and found.kind == "link" else None
 
     def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
-        partial = f"{name}.{secrets.token_hex(6)}.partial"
+        self.write_each({name: data}, mode)
+
+    def write_each(self, files: t.Mapping[str, bytes], mode: int = 0o600) -> None:
+        """Write several files of one folder, each atomically."""
+        self._memory.changed(*files)
+        partials = {name: f"{name}.{secrets.token_hex(6)}.partial" for name in files}
+        pieces = [(partials[name], data) for name, data in files.items()]
         try:
-            self._fill(partial, data, sync=True, mode=mode)
+            self._fill_each(pieces, mode=mode)
         except FileNotFoundError:
-            self.make_folder(posixpath.dirname(name), 0o700)
-            self._fill(partial, data, sync=True, mode=mode)
-        self.rename(partial, name)
+            self.make_folder(posixpath.dirname(next(iter(files))), 0o700)
+            self._fill_each(pieces, mode=mode)
+        if self._offers(wire.POSIX_RENAME):
+            renames = [self._renaming(partial, name) for name, partial in partials.items()]
+            for _done in self._client.run(map(jobs.check, renames)):
+                pass
+        else:
+            for name, partial in partials.items():
+                self.rename(partial, name)
+        for name, data in files.items():
+            self._memory.keep("read", name, data)
 
     def chmod(self, name: str, mode: int) -> None:
+        self._memory.changed(name)
         self._client.ask(wire.set_mode(self.absolute(name), mode)).check()
 
     def write_plain(self, name: str, data: bytes) -> None:
         """Not atomically, for what nobody needs whole."""
-        self._fill(name, data, sync=False)
+        self._fill_each([(name, data)], sync=False)
 
-    def _fill(self, name: str, data: bytes, sync: bool, offset: int = 0, mode: int = 0o600) -> None:
+    def _fill_each(self, files: t.Sequence[tuple[str, bytes]], sync: bool = True, offset: int = 0, mode: int = 0o600) -> None:
+        with self._explained():
+            for _done in self._client.run(self._filling(name, data, sync, offset, mode) for name, data in files):
+                pass
+
+    def _filling(self, name: str, data: bytes, sync: bool, offset: int = 0, mode: int = 0o600) -> Job[None]:
         path = self.absolute(name)
         flags = wire.WRITING | wire.CREATING | (0 if offset else wire.TRUNCATING)
-        sync = sync and self._offers(wire.FSYNC)
-
-        def job() -> t.Generator[t.Any, t.Any, None]:
-            (opened,) = yield [wire.open_file(path, flags, mode)]
-            if opened.code == wire.NO_SUCH_FILE:
-                raise FileNotFoundError(errno.ENOENT, "no such folder", path)
-            handle = opened.handle()
-            starts = range(0, len(data), jobs.CHUNK)
-            requests = [wire.write(handle, offset + start, data[start : start + jobs.CHUNK], path) for start in starts]
-            if not offset:
-                requests.append(wire.set_mode_of(handle, mode, path))  # whatever the umask, where the server allows it
-            if sync:
-                requests.append(wire.extended(wire.FSYNC, wire.text(handle), name=path))
-            *replies, closed = yield [*requests, wire.close(handle, path)]
-            for reply in replies[: len(starts)]:
-                reply.check()
-            closed.check()
-
-        with self._explained():
-            self._client.do(job())
+        (opened,) = yield [wire.open_file(path, flags, mode)]
+        if opened.code == wire.NO_SUCH_FILE:
+            raise FileNotFoundError(errno.ENOENT, "no such folder", path)
+        handle = opened.handle()
+        starts = range(0, len(data), jobs.CHUNK)
+        requests = [wire.write(handle, offset + start, data[start : start + jobs.CHUNK], path) for start in starts]
+        if not offset:
+            requests.append(wire.set_mode_of(handle, mode, path))  # whatever the umask, where the server allows it
+        if sync and self._offers(wire.FSYNC):
+            requests.append(wire.extended(wire.FSYNC, wire.text(handle), name=path))
+        *replies, closed = yield [*requests, wire.close(handle, path)]
+        for reply in replies[: len(starts)]:
+            reply.check()
+        closed.check()
 
     def append(self, name: str, data: bytes) -> None:
         """Add one line; one that an earlier run was cut in is closed first."""
-        old = self.read(name) or b""
-        torn = b"\n" if old and not old.endswith(b"\n") else b""
+        size, torn = self._memory.each("end", [name], lambda names: self._each(jobs.end_of, [self.absolute(each) for each in names]))[0]
+        self._memory.changed(name)
+        line = b"\n" * torn + data
         try:
-            self._fill(name, torn + data, sync=True, offset=len(old))
+            self._fill_each([(name, line)], offset=size)
         except FileNotFoundError:
             self.make_folder(posixpath.dirname(name), 0o700)
-            self._fill(name, torn + data, sync=True)
+            self._fill_each([(name, line)])
+        self._memory.keep("end", name, (size + len(line), not line.endswith(b"\n")))
 
     def make_folder(self, name: str, mode: int) -> None:
+        known = self._memory.known("stat", name)
+        if known is not None and known.kind == "folder":
+            return
+        self._memory.changed(name)
         missing = []
         path = self.absolute(name)
         while True:
@@ -242,19 +295,22 @@ class SftpStore:
             self._client.ask(wire.set_mode(path, mode)).check()
 
     def link(self, target: str, name: str) -> None:
+        self._memory.changed(name)
         path = self.absolute(name)
         self._client.ask(wire.symlink(target, path, target_first=True)).check()
 
     def rename(self, old: str, new: str) -> bool:
+        self._memory.changed(old, new)
         one, other = self.absolute(old), self.absolute(new)
         if self._offers(wire.POSIX_RENAME):
-            values = [wire.text(wire.encode(one)), wire.text(wire.encode(other))]
-            self._client.ask(wire.extended(wire.POSIX_RENAME, *values, name=f"{one} -> {other}")).check()
+            self._client.ask(self._renaming(old, new)).check()
             return True
         there = self.stat(new)
         if there is None or there.kind == "folder":
+            self._memory.changed(old, new)
             self._client.ask(wire.rename(one, other)).check()  # which refuses what is there
             return True
+        self._memory.changed(old, new)
         aside = _aside(new)
         self.make_folder(REPLACED, 0o700)
         self.remove(aside)
@@ -266,6 +322,10 @@ class SftpStore:
         self.remove(aside)
         return False
 
+    def _renaming(self, old: str, new: str) -> wire.Request:
+        one, other = self.absolute(old), self.absolute(new)
+        return wire.extended(wire.POSIX_RENAME, wire.text(wire.encode(one)), wire.text(wire.encode(other)), name=f"{one} -> {other}")
+
     def settle(self) -> str:
         if self._offers(wire.POSIX_RENAME):
             return ""
@@ -274,6 +334,7 @@ class SftpStore:
             original = urllib.parse.unquote(name)
             aside = f"{REPLACED}/{name}"
             if self.stat(original) is None:
+                self._memory.changed(aside, original)
                 self._client.ask(wire.rename(self.absolute(aside), self.absolute(original))).check()
                 done.append(original)
             else:
@@ -294,6 +355,7 @@ class SftpStore:
         return (time.monotonic() - began) * 1000
 
     def remove(self, name: str) -> None:
+        self._memory.changed(name)
         self._client.do(jobs.remove_file(self.absolute(name)))
 
     def drop_folder(self, name: str, files: t.Sequence[str]) -> None:
@@ -309,6 +371,7 @@ class SftpStore:
         self._client.do(job())
 
     def remove_tree(self, name: str) -> None:
+        self._memory.changed(name)
         # One that is empty goes at once.
         if self._client.ask(wire.about(wire.RMDIR, self.absolute(name))).code in (wire.OK, wire.NO_SUCH_FILE) or self.stat(name) is None:
             return
@@ -319,10 +382,58 @@ class SftpStore:
 
     def empty_trash(self) -> None:
         for name in self.names(f"{STATE}/trash"):
+            self._memory.changed(f"{STATE}/trash/{name}")
             tree.destroy(self._pool, self.absolute(f"{STATE}/trash/{name}"))
 
-    def mutex(self) -> t.ContextManager[None]:
-        return Mutex(self, f"{STATE}/mutex.d", self._apart, self.base).held()
+    @contextlib.contextmanager
+    def mutex(self) -> t.Iterator[None]:
+        try:
+            with Mutex(self, f"{STATE}/mutex.d", self._apart, self._claim, self.base).held():
+                try:
+                    yield
+                finally:
+                    self._memory.end()
+        finally:
+            self._memory.end()
+
+    def _claim(self, name: str, data: bytes) -> None:
+        """Sign what was taken, and ask meanwhile for what every use case asks for one by one."""
+        self._memory.begin()
+        state = [f"{STATE}/lock/owner.json", JOURNAL, SERVER]
+        folders = [f"{STATE}/releases", f"{STATE}/trash", INCOMING, RELEASES]
+        current = self.absolute(CURRENT)
+
+        def asked(kind: str, name: str, job: Job[t.Any]) -> Job[tuple[str, str, t.Any]]:
+            return kind, name, (yield from job)
+
+        def listed(folder: str) -> Job[dict[str, Stat]]:
+            what = yield from jobs.look(self.absolute(folder))
+            self._memory.keep("stat", folder, None if what is None else _stat(what))
+            return (yield from self._entries(folder)) if what else {}
+
+        def looked() -> Job[Stat | None]:
+            found = yield from jobs.look(current)
+            return None if found is None else _stat(found)
+
+        questions = [asked("signed", name, self._filling(name, data, sync=False))]
+        questions += [asked("entries", folder, listed(folder)) for folder in folders]
+        if self._offers(wire.POSIX_RENAME):  # elsewhere they may lie aside
+            questions += [asked("read", name, jobs.read_file(self.absolute(name))) for name in state]
+        questions += [asked("stat", CURRENT, looked()), asked("end", HISTORY, jobs.end_of(self.absolute(HISTORY)))]
+
+        def free() -> Job[tuple[int, int]]:
+            (reply,) = yield [wire.extended(wire.STATVFS, wire.text(wire.encode(self.base)), name=self.base)]
+            return _free(reply)
+
+        if self._offers(wire.STATVFS):
+            questions.append(asked("space", _ALL, free()))
+        self._memory.keep("base", _ALL, True)  # or there would be nothing to hold the mutex of
+        with self._explained():
+            answers = list(self._client.run(questions))
+        for kind, name, answer in answers:
+            self._memory.keep(kind, name, answer)
+            for inner, what in answer.items() if kind == "entries" else ():
+                self._memory.keep("stat", f"{name}/{inner}", what)
 
     @contextlib.contextmanager
     def _apart(self) -> t.Iterator[SftpStore]:
@@ -343,16 +454,27 @@ class SftpStore:
     def put_tree(
         self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, tuple[str, str]], say: Say = silent, hardlink: bool = True
     ) -> Put:
-        self.make_folder(folder, 0o755)
+        # Most often there is neither the folder nor the one above it.
+        first, second = (
+            wire.make_folder(self.absolute(name), mode) for name, mode in ((posixpath.dirname(folder), 0o700), (folder, 0o755))
+        )
+        _above, made = self._client.do(jobs.answers([first, second]))
+        fresh = made.code == wire.OK
+        if not fresh:
+            self.make_folder(folder, 0o755)
+        self._memory.changed(folder)
         there = {digest: (self.absolute(name), seen) for digest, (name, seen) in known.items()} if hardlink else {}
         if not self._offers(wire.HARDLINK):
             there = {}
         with self._explained():
-            put = tree.put(self._pool, source, manifest, self.absolute(folder), there, self._fix_perms, say)
+            put = tree.put(self._pool, source, manifest, self.absolute(folder), there, self._fix_perms, say, fresh)
         put.notes += self.abilities()
         return put
 
     def space(self) -> tuple[int, int] | None:
+        return self._memory.each("space", [_ALL], lambda _names: [self._space()])[0]
+
+    def _space(self) -> tuple[int, int] | None:
         if not self._offers(wire.STATVFS):
             return None
         place = self.base
@@ -360,8 +482,7 @@ class SftpStore:
             if place == "/":
                 return None
             place = posixpath.dirname(place)
-        _bsize, frsize, _blocks, _bfree, bavail, files, _ffree, favail = struct.unpack_from(">8Q", reply.extended())
-        return bavail * frsize, favail if files else 1 << 62
+        return _free(reply)
 
     @contextlib.contextmanager
     def _explained(self) -> t.Iterator[None]:
@@ -378,6 +499,12 @@ class SftpStore:
                 raise OSError(errno.ENOSPC, "no space is left on the host", error.filename) from error
             what = f"{error.strerror}; that can be a full disk, a quota, or a name that is taken"
             raise OSError(errno.EIO, what, error.filename) from error
+
+
+def _free(reply: wire.Reply) -> tuple[int, int]:
+    """Bytes and inodes that are free, of an answer to ``statvfs``."""
+    _bsize, frsize, _blocks, _bfree, bavail, files, _ffree, favail = struct.unpack_from(">8Q", reply.extended())
+    return bavail * frsize, favail if files else 1 << 62
 
 
 def _stat(found: wire.Attributes) -> Stat:

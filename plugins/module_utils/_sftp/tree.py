@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import posixpath
 import stat
 import typing as t
 
@@ -170,28 +169,57 @@ def destroy(pool: Pool, root: str) -> None:
 
 
 def put(
-    pool: Pool, source: str, manifest: Manifest, root: str, known: t.Mapping[str, tuple[str, str]], modes: bool, say: Say = silent
+    pool: Pool,
+    source: str,
+    manifest: Manifest,
+    root: str,
+    known: t.Mapping[str, tuple[str, str]],
+    modes: bool,
+    say: Say = silent,
+    fresh: bool = False,
 ) -> Put:
-    """Make the existing folder ``root`` the tree of a manifest; see ``RemoteStore.put_tree``. ``known``: sha256 to path and stamp."""
+    """Make the existing folder ``root`` the tree of a manifest; see ``RemoteStore.put_tree``. ``known``: sha256 to path and stamp;
+    ``fresh``: whether the folder was made just now. Large files grow in ``root``.parts until they are whole.
+
+    What is in the folder may be a link to a file of another release, perhaps the one that is served. So no file there is ever written
+    to: what is not as it should be is removed, and made anew.
+    """
     done = Put()
-    found = scan(pool, root)
+    found = {} if fresh else scan(pool, root)
     _remove_strangers(pool, root, manifest, found)
     _make_folders(pool, root, manifest, found)
     left = [entry for entry in manifest.entries if entry.kind == "f"]
     left = _kept(pool, root, left, found, done)
-    linkable = _linkable(pool, left, known, modes)
-    left = _link(pool, root, left, linkable, found, done)
-    _send(pool, source, root, left, found, modes, done, say)
+    _remove(pool, [f"{root}/{entry.path}" for entry in left if entry.path in found])
+    linked, left = _link(pool, root, left, known, done)
+    _send(pool, source, root, left, modes, done, say)
     _make_links(pool, root, [entry for entry in manifest.entries if entry.kind == "l" and entry.path not in found])
     if modes:
         _set_modes(pool, root, manifest)
-    drift = _compare(pool, root, manifest, modes, done)
+    drift, found = _compare(pool, root, manifest, modes, done)
+    changed = [entry for entry in linked if _is_another(entry, found, known, modes)]
+    if changed:  # in that release, since it was verified
+        _remove(pool, [f"{root}/{entry.path}" for entry in changed])
+        done.linked -= len(changed)
+        _send(pool, source, root, changed, modes, done, say)
+        drift, found = _compare(pool, root, manifest, modes, done)
     if drift:
         raise RunbookError(
             f"the release is not on the host as it was sent ({drift.describe(len(manifest.entries))}), although the server reported"
             " success; nothing was made current, run the deploy again"
         )
     return done
+
+
+def _is_another(entry: Entry, found: Scan, known: t.Mapping[str, tuple[str, str]], modes: bool) -> bool:
+    """Whether what a file was linked to is no longer what was verified, or has another mode where that counts."""
+    what = found.get(entry.path)
+    return what is None or file_stamp(what) != known[entry.digest][1] or differs(entry, what, modes)
+
+
+def _remove(pool: Pool, paths: t.Sequence[str]) -> None:
+    for _done in pool.first.run(map(jobs.remove_file, paths), _MANY):
+        pass
 
 
 def _remove_strangers(pool: Pool, root: str, manifest: Manifest, found: Scan) -> None:
@@ -227,65 +255,60 @@ def _kept(pool: Pool, root: str, entries: t.Sequence[Entry], found: Scan, done: 
     there = [entry for entry in entries if entry.path in found and found[entry.path].size == entry.size]
     wrong = set(_wrong(pool, root, there))
     kept = {entry.path for entry in there} - wrong
-    for path in wrong:  # of which nothing can be gone on with
-        found[path] = Attributes(0, found[path].mode, found[path].mtime)
     done.resumed = len(kept)
     return [entry for entry in entries if entry.path not in kept]
 
 
-def _linkable(pool: Pool, entries: t.Sequence[Entry], known: t.Mapping[str, tuple[str, str]], modes: bool) -> dict[str, str]:
-    """For each path a file of an earlier release that is still what it was when it was verified, and has the mode if it counts."""
-    wanted = [entry for entry in entries if entry.digest in known]
-    folders = sorted({posixpath.dirname(known[entry.digest][0]) for entry in wanted})
-    seen: dict[str, dict[str, Attributes]] = {}
-    for folder, names in pool.first.run(map(_of_folder, folders), _MANY):
-        seen[folder] = names or {}
-    found = {}
-    for entry in wanted:
-        path, stamp = known[entry.digest]
-        what = seen[posixpath.dirname(path)].get(posixpath.basename(path))
-        if what is not None and file_stamp(what) == stamp and not differs(entry, what, modes):
-            found[entry.path] = path
-    return found
+def _link(
+    pool: Pool, root: str, entries: t.Sequence[Entry], known: t.Mapping[str, tuple[str, str]], done: Put
+) -> tuple[list[Entry], list[Entry]]:
+    """Hard links instead of sending. Returns what was linked and what is left to send: a host may refuse links to some files."""
 
+    def job(entry: Entry) -> Job[tuple[Entry, bool]]:
+        names = [wire.text(wire.encode(name)) for name in (known[entry.digest][0], f"{root}/{entry.path}")]
+        (reply,) = yield [wire.extended(wire.HARDLINK, *names, name=entry.path)]
+        return entry, reply.code == wire.OK
 
-def _of_folder(folder: str) -> Job[tuple[str, dict[str, Attributes] | None]]:
-    return folder, (yield from jobs.listing(folder))
-
-
-def _link(pool: Pool, root: str, entries: t.Sequence[Entry], linkable: t.Mapping[str, str], found: Scan, done: Put) -> list[Entry]:
-    """Hard links instead of sending. Returns what is left to send: a host may refuse links to some files."""
-
-    def job(entry: Entry) -> Job[Entry | None]:
-        names = [wire.text(wire.encode(name)) for name in (linkable[entry.path], f"{root}/{entry.path}")]
-        # A part of it that an interrupted call had sent.
-        remove = [wire.about(wire.REMOVE, f"{root}/{entry.path}")] if entry.path in found else []
-        *_removed, reply = yield [*remove, wire.extended(wire.HARDLINK, *names, name=entry.path)]
-        return None if reply.code == wire.OK else entry
-
-    wanted = [entry for entry in entries if entry.path in linkable]
-    refused = [entry for entry in pool.first.run(map(job, wanted), _MANY) if entry]
-    done.linked = len(wanted) - len(refused)
+    tried = list(pool.first.run((job(entry) for entry in entries if entry.digest in known), _MANY))
+    linked = [entry for entry, made in tried if made]
+    refused = [entry for entry, made in tried if not made]
+    done.linked = len(linked)
     if refused:
-        done.notes.append(f"the host refused hard links to {len(refused):,} files; they were sent")
-    return [*(entry for entry in entries if entry.path not in linkable), *refused]
+        done.notes.append(f"{len(refused):,} files could not be linked to those of earlier releases; they were sent")
+    return linked, [*(entry for entry in entries if entry.digest not in known), *refused]
 
 
-def _send(pool: Pool, source: str, root: str, entries: t.Sequence[Entry], found: Scan, modes: bool, done: Put, say: Say) -> None:
+def _send(pool: Pool, source: str, root: str, entries: t.Sequence[Entry], modes: bool, done: Put, say: Say) -> None:
     progress = Progress("sending", say, files=len(entries), size=sum(entry.size for entry in entries))
     hashed = wire.hash_offered(pool.first.extensions)
+    parts = f"{root}.parts"
+    large = [entry for entry in entries if entry.size >= RESUMED]
+    there: dict[str, Attributes] | None = None
+    if large:
+        pool.first.do(jobs.answers([wire.make_folder(parts, 0o700)]))
+        there = pool.first.do(jobs.listing(parts))
 
-    def sending(entry: Entry) -> Sending:
-        there = found[entry.path].size or 0 if entry.path in found else 0
-        offset = there // jobs.CHUNK * jobs.CHUNK if RESUMED <= there < entry.size else 0
-        path = f"{root}/{entry.path}"
-        return Sending(os.path.join(source, entry.path), path, entry.size, entry.digest, entry.mode, modes, offset, hashed)
+    def send(entry: Entry) -> Job[int]:
+        path, size = f"{root}/{entry.path}", 0
+        if entry.size >= RESUMED:
+            path = f"{parts}/{entry.digest}"
+            had = there[entry.digest].size or 0 if there and entry.digest in there else 0
+            size = had // jobs.CHUNK * jobs.CHUNK if had < entry.size else 0
+        local = os.path.join(source, entry.path)
+        sent = yield from jobs.send_file(
+            Sending(local, path, entry.size, entry.digest, entry.mode, modes, size, hashed, fresh=entry.size < RESUMED), progress.advance
+        )
+        if entry.size >= RESUMED:
+            yield from jobs.check(wire.rename(path, f"{root}/{entry.path}"))
+        return sent
 
-    # Large ones first, so that none is left over when all others are done.
+    # Large ones first, so that none is left over when all others are done; of the same content one after the other.
     ordered = sorted(entries, key=lambda entry: -entry.size)
-    for sent in pool.run((jobs.send_file(sending(entry), progress.advance) for entry in ordered), len(ordered)):
-        done.sent_files += 1
-        done.sent_bytes += sent
+    twins = [entry for index, entry in enumerate(large) if any(entry.digest == other.digest for other in large[:index])]
+    for round_ in ([entry for entry in ordered if entry not in twins], *([entry] for entry in twins)):
+        for sent in pool.run((send(entry) for entry in round_), len(round_)):
+            done.sent_files += 1
+            done.sent_bytes += sent
 
 
 def _make_links(pool: Pool, root: str, entries: t.Sequence[Entry]) -> None:
@@ -305,7 +328,7 @@ def _set_modes(pool: Pool, root: str, manifest: Manifest) -> None:
         pass
 
 
-def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool, done: Put) -> Drift:
+def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool, done: Put) -> tuple[Drift, Scan]:
     """Names, kinds, sizes and modes of a tree whose bytes were read already; notes what can be seen of it now."""
     found = _scan_known(pool, root, (entry.path for entry in manifest.entries if entry.kind == "d"))
     drift = Drift([], [], [])
@@ -319,4 +342,4 @@ def _compare(pool: Pool, root: str, manifest: Manifest, modes: bool, done: Put) 
     drift.extra.extend(sorted(path for path in found if path not in known))
     done.stamps = {entry.path: file_stamp(found[entry.path]) for entry in manifest.entries if entry.kind == "f" and entry.path in found}
     done.stamp = stamp_of(found)
-    return drift
+    return drift, found
