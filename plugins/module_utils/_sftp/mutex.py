@@ -31,7 +31,7 @@ class Ground(t.Protocol):
     def make_new_folder(self, name: str) -> bool:
         """Make a folder; ``False`` when there is one."""
 
-    def read(self, name: str) -> bytes | None: ...
+    def ask_for(self, name: str) -> bytes | None: ...
     def write_plain(self, name: str, data: bytes) -> None: ...
     def rename(self, old: str, new: str) -> bool: ...
 
@@ -76,7 +76,7 @@ class Mutex:
         deadline = time.monotonic() + PATIENCE
         last, since = b"", time.monotonic()
         while not self._ground.make_new_folder(self._folder):
-            seen = self._ground.read(self._owner) or b""
+            seen = self._ground.ask_for(self._owner) or b""
             now = time.monotonic()
             if seen != last:
                 last, since = seen, now
@@ -94,16 +94,24 @@ class Mutex:
         aside = f"{self._folder}-{secrets.token_hex(4)}"
         with contextlib.suppress(FileNotFoundError, OSError):
             self._ground.rename(self._folder, aside)
-            if (self._ground.read(f"{aside}/{_OWNER}") or b"") != dead:
+            if (self._ground.ask_for(f"{aside}/{_OWNER}") or b"") != dead:
                 self._ground.rename(aside, self._folder)
                 return
             self._ground.drop_folder(aside, [_OWNER])
 
-    def _is_mine(self) -> bool:
+    def check(self) -> None:
+        """Refuse to go on for one who stood still for so long that another run took over."""
+        if not self._is_mine():
+            raise Refused(
+                f"this run stood still, and another one has taken over {self._where} meanwhile; nothing more was changed, look at the"
+                " site and run it again"
+            )
+
+    def _is_mine(self, ground: Ground | None = None) -> bool:
         """Whether it still is: nobody takes over what showed life a moment ago."""
         if time.monotonic() - self._beaten < DEAD / 2:
             return True
-        return self._mark.encode() in (self._ground.read(self._owner) or b"")
+        return self._mark.encode() in ((ground or self._ground).ask_for(self._owner) or b"")
 
     def _sign(self, count: int) -> bytes:
         return json.dumps({"mark": self._mark, "beat": count, "from": socket.gethostname()}).encode()
@@ -114,6 +122,8 @@ class Mutex:
         with contextlib.suppress(OSError, RunbookError), self._apart() as ground:
             count = 1
             while True:
+                if not self._is_mine(ground):
+                    return  # this run stood still: the sign would be another's now
                 began = time.monotonic()
                 ground.write_plain(self._owner, self._sign(count))
                 self._beaten = began

@@ -44,6 +44,7 @@ class SftpStore:
         self._client = pool.first
         self._fix_perms, self._may_write = fix_perms, may_write
         self._memory = Memory()
+        self._held: Mutex | None = None
         self.base = self._resolve(base)
 
     def _resolve(self, path: str) -> str:
@@ -149,6 +150,10 @@ class SftpStore:
     def read(self, name: str) -> bytes | None:
         return self.read_each([name])[0]
 
+    def ask_for(self, name: str) -> bytes | None:
+        """What is in a file now, whatever is remembered of it."""
+        return self._client.do(jobs.read_file(self.absolute(name)))
+
     def read_each(self, names: t.Sequence[str]) -> list[bytes | None]:
         return self._memory.each("read", names, self._read_each)
 
@@ -187,7 +192,7 @@ class SftpStore:
 
     def write_each(self, files: t.Mapping[str, bytes], mode: int = 0o600) -> None:
         """Write several files of one folder, each atomically."""
-        self._memory.changed(*files)
+        self._change(*files)
         partials = {name: f"{name}.{secrets.token_hex(6)}.partial" for name in files}
         pieces = [(partials[name], data) for name, data in files.items()]
         try:
@@ -206,7 +211,7 @@ class SftpStore:
             self._memory.keep("read", name, data)
 
     def chmod(self, name: str, mode: int) -> None:
-        self._memory.changed(name)
+        self._change(name)
         self._client.ask(wire.set_mode(self.absolute(name), mode)).check()
 
     def write_plain(self, name: str, data: bytes) -> None:
@@ -239,7 +244,7 @@ class SftpStore:
     def append(self, name: str, data: bytes) -> None:
         """Add one line; one that an earlier run was cut in is closed first."""
         size, torn = self._memory.each("end", [name], lambda names: self._each(jobs.end_of, [self.absolute(each) for each in names]))[0]
-        self._memory.changed(name)
+        self._change(name)
         line = b"\n" * torn + data
         try:
             self._fill_each([(name, line)], offset=size)
@@ -252,7 +257,7 @@ class SftpStore:
         known = self._memory.known("stat", name)
         if known is not None and known.kind == "folder":
             return
-        self._memory.changed(name)
+        self._change(name)
         missing = []
         path = self.absolute(name)
         while True:
@@ -295,22 +300,22 @@ class SftpStore:
             self._client.ask(wire.set_mode(path, mode)).check()
 
     def link(self, target: str, name: str) -> None:
-        self._memory.changed(name)
+        self._change(name)
         path = self.absolute(name)
         self._client.ask(wire.symlink(target, path, target_first=True)).check()
 
     def rename(self, old: str, new: str) -> bool:
-        self._memory.changed(old, new)
+        self._change(old, new)
         one, other = self.absolute(old), self.absolute(new)
         if self._offers(wire.POSIX_RENAME):
             self._client.ask(self._renaming(old, new)).check()
             return True
         there = self.stat(new)
         if there is None or there.kind == "folder":
-            self._memory.changed(old, new)
+            self._change(old, new)
             self._client.ask(wire.rename(one, other)).check()  # which refuses what is there
             return True
-        self._memory.changed(old, new)
+        self._change(old, new)
         aside = _aside(new)
         self.make_folder(REPLACED, 0o700)
         self.remove(aside)
@@ -334,7 +339,7 @@ class SftpStore:
             original = urllib.parse.unquote(name)
             aside = f"{REPLACED}/{name}"
             if self.stat(original) is None:
-                self._memory.changed(aside, original)
+                self._change(aside, original)
                 self._client.ask(wire.rename(self.absolute(aside), self.absolute(original))).check()
                 done.append(original)
             else:
@@ -355,7 +360,7 @@ class SftpStore:
         return (time.monotonic() - began) * 1000
 
     def remove(self, name: str) -> None:
-        self._memory.changed(name)
+        self._change(name)
         self._client.do(jobs.remove_file(self.absolute(name)))
 
     def drop_folder(self, name: str, files: t.Sequence[str]) -> None:
@@ -371,7 +376,7 @@ class SftpStore:
         self._client.do(job())
 
     def remove_tree(self, name: str) -> None:
-        self._memory.changed(name)
+        self._change(name)
         # One that is empty goes at once.
         if self._client.ask(wire.about(wire.RMDIR, self.absolute(name))).code in (wire.OK, wire.NO_SUCH_FILE) or self.stat(name) is None:
             return
@@ -382,19 +387,28 @@ class SftpStore:
 
     def empty_trash(self) -> None:
         for name in self.names(f"{STATE}/trash"):
-            self._memory.changed(f"{STATE}/trash/{name}")
+            self._change(f"{STATE}/trash/{name}")
             tree.destroy(self._pool, self.absolute(f"{STATE}/trash/{name}"))
 
     @contextlib.contextmanager
     def mutex(self) -> t.Iterator[None]:
+        mutex = Mutex(self, f"{STATE}/mutex.d", self._apart, self._claim, self.base)
         try:
-            with Mutex(self, f"{STATE}/mutex.d", self._apart, self._claim, self.base).held():
+            with mutex.held():
+                self._held = mutex
                 try:
                     yield
                 finally:
+                    self._held = None
                     self._memory.end()
         finally:
             self._memory.end()
+
+    def _change(self, *names: str) -> None:
+        """Before anything is changed: the mutex is still ours, and what is known of these names is no longer true."""
+        if self._held is not None:
+            self._held.check()
+        self._memory.changed(*names)
 
     def _claim(self, name: str, data: bytes) -> None:
         """Sign what was taken, and ask meanwhile for what every use case asks for one by one."""
@@ -454,6 +468,12 @@ class SftpStore:
     def put_tree(
         self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, tuple[str, str]], say: Say = silent, hardlink: bool = True
     ) -> Put:
+        link = next((entry.path for entry in manifest.entries if entry.kind == "l"), None)
+        if link is not None and not self.links:
+            raise Refused(
+                f"the server makes no symbolic links, so {link} can't be one; leave shared paths out and keep what outlives releases"
+                " outside of the site, or replace links of the source by copies"
+            )
         # Most often there is neither the folder nor the one above it.
         first, second = (
             wire.make_folder(self.absolute(name), mode) for name, mode in ((posixpath.dirname(folder), 0o700), (folder, 0o755))
@@ -462,7 +482,7 @@ class SftpStore:
         fresh = made.code == wire.OK
         if not fresh:
             self.make_folder(folder, 0o755)
-        self._memory.changed(folder)
+        self._change(folder)
         there = {digest: (self.absolute(name), seen) for digest, (name, seen) in known.items()} if hardlink else {}
         if not self._offers(wire.HARDLINK):
             there = {}
