@@ -128,6 +128,18 @@ class RemoteStore(Store, t.Protocol):
         """Free bytes and inodes, where the host tells."""
 
 
+def trade_by_renames(store: Store, current: str, aside: str, new: str) -> float:
+    """``Store.trade`` where there is nothing better."""
+    began = time.monotonic()
+    store.rename(current, aside)
+    try:
+        store.rename(new, current)
+    except OSError:
+        store.rename(aside, current)
+        raise
+    return (time.monotonic() - began) * 1000
+
+
 def _kind(mode: int) -> str:
     if stat.S_ISDIR(mode):
         return "folder"
@@ -257,14 +269,7 @@ class LocalStore:
         return exchange(self.absolute(one), self.absolute(other))
 
     def trade(self, current: str, aside: str, new: str) -> float:
-        began = time.monotonic()
-        self.rename(current, aside)
-        try:
-            self.rename(new, current)
-        except OSError:
-            self.rename(aside, current)
-            raise
-        return (time.monotonic() - began) * 1000
+        return trade_by_renames(self, current, aside, new)
 
     def remove(self, name: str) -> None:
         with contextlib.suppress(FileNotFoundError):

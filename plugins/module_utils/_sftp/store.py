@@ -13,7 +13,6 @@ import posixpath
 import secrets
 import stat
 import struct
-import time
 import typing as t
 import urllib.parse
 
@@ -22,7 +21,7 @@ from .._common.progress import Advance, Say, silent, unseen
 from .._common.runner import Run
 from .._release.manifest import Manifest
 from .._release.site import CURRENT, HISTORY, INCOMING, JOURNAL, RELEASES
-from .._release.store import STATE, Put, Stat
+from .._release.store import STATE, Put, Stat, trade_by_renames
 from .._release.verify import Drift
 from . import jobs, tree, wire
 from .client import Client, Job, Throttle
@@ -350,14 +349,7 @@ class SftpStore:
         return False
 
     def trade(self, current: str, aside: str, new: str) -> float:
-        began = time.monotonic()
-        self.rename(current, aside)
-        try:
-            self.rename(new, current)
-        except OSError:
-            self.rename(aside, current)
-            raise
-        return (time.monotonic() - began) * 1000
+        return trade_by_renames(self, current, aside, new)
 
     def remove(self, name: str) -> None:
         self._change(name)
