@@ -26,14 +26,15 @@ def run_here(action: ActionBase, use_case: UseCase, options: TaskOptions, task_v
     run = Run(check_mode=task.check_mode, diff=task.diff, warn=display.warning, say=speaker(action, task_vars))
     try:
         outcome = {"changed": False, **on_controller(use_case, options.values, run)}
-        _show(outcome.get("transcript", ()), run)
     except RunbookError as error:
         outcome = {"failed": True, "msg": error.message, **error.result}
     except OSError as error:
         outcome = {"failed": True, "msg": describe_os_error(error)}
     if not run.diff:
         outcome.pop("diff", None)
-    return t.cast("dict[str, t.Any]", printable(options.without_secrets(outcome)))
+    told = t.cast("dict[str, t.Any]", printable(options.without_secrets(outcome)))
+    _show(told.get("transcript", ()), run)
+    return told
 
 
 def _show(transcript: t.Sequence[str], run: Run) -> None:
