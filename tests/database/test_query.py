@@ -456,6 +456,48 @@ def test_statistics(subject: Subject) -> None:
     assert subject.one(**{**old, "tables": ["nothing_*"]})["status"] == "crashed"
 
 
+LOOKS: dict[str, t.Any] = {
+    "mongodb": {
+        "find": "jobs",
+        "filter": {"$expr": {"$eq": [{"$toString": "$_id"}, "{job_id}"]}},
+        "projection": {"_id": 0, "state": 1},
+    },
+    "redis": "LINDEX jobs {job_id}",
+}
+
+
+def filled(options: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
+    """What was given, and defaults: as the module does it, on a host without Ansible."""
+    return {
+        name: filled(option["options"], given[name]) if given.get(name) and "options" in option else given.get(name, option.get("default"))
+        for name, option in options.items()
+    }
+
+
+@pytest.mark.parametrize(("job", "state"), [("8", "failed"), ("1", "it's \\ waiting"), ("99", None), ("8-0", None)])
+def test_a_smoke_test_finds_the_status_of_its_job(subject: Subject, job: str, state: str | None) -> None:
+    """By an id that is a text to it and a number to the server."""
+    if subject.engine == "redis" and state:
+        state = str(int(job) + 1)
+    login = subject.pair.primary.options if subject.pair else {}
+    look = LOOKS.get(subject.engine, "SELECT state FROM jobs WHERE id = {job_id}")
+    options = {
+        "enqueue": {"command": ["echo", f"job {job}"]},
+        "job_id": {"regex": r"job (\S+)"},
+        "poll": {"database": {"engine": subject.engine, "database": subject.database, "query": look, **login}},
+        "done": [state or "nothing"],
+        "failed": [],
+        "timeout": 0.1,
+        "fail": False,
+    }
+    result = smoke_test(filled(SMOKE_TEST.options, options), Run())
+    if subject.engine == "mariadb" and job == "8-0":
+        # MariaDB takes a text for the number that it begins with.
+        assert result["job_status"] == "failed"
+        return
+    assert (result["status"], result["job_status"]) == (("ok", state) if state else ("crashed", None)), result["msg"]
+
+
 def test_replication(subject: Subject) -> None:
     """Healthy, stopped in each way the engine knows, and healthy again."""
     if subject.engine == "sqlite":
@@ -559,45 +601,3 @@ def test_the_server_goes_in_the_middle(subject: Subject) -> None:
     result = subject.ask({"kind": "ping"}, {"kind": "connections"}, timeout=3)
     assert [item["status"] for item in result["checks"]] == ["crashed", "crashed"]
     assert result["checks"][0]["message"] == result["checks"][1]["message"] != ""
-
-
-LOOKS: dict[str, t.Any] = {
-    "mongodb": {
-        "find": "jobs",
-        "filter": {"$expr": {"$eq": [{"$toString": "$_id"}, "{job_id}"]}},
-        "projection": {"_id": 0, "state": 1},
-    },
-    "redis": "LINDEX jobs {job_id}",
-}
-
-
-def filled(options: t.Mapping[str, t.Any], given: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
-    """What was given, and defaults: as the module does it, on a host without Ansible."""
-    return {
-        name: filled(option["options"], given[name]) if given.get(name) and "options" in option else given.get(name, option.get("default"))
-        for name, option in options.items()
-    }
-
-
-@pytest.mark.parametrize(("job", "state"), [("8", "failed"), ("1", "it's \\ waiting"), ("99", None), ("8-0", None)])
-def test_a_smoke_test_finds_the_status_of_its_job(subject: Subject, job: str, state: str | None) -> None:
-    """By an id that is a text to it and a number to the server."""
-    if subject.engine == "redis" and state:
-        state = str(int(job) + 1)
-    login = subject.pair.primary.options if subject.pair else {}
-    look = LOOKS.get(subject.engine, "SELECT state FROM jobs WHERE id = {job_id}")
-    options = {
-        "enqueue": {"command": ["echo", f"job {job}"]},
-        "job_id": {"regex": r"job (\S+)"},
-        "poll": {"database": {"engine": subject.engine, "database": subject.database, "query": look, **login}},
-        "done": [state or "nothing"],
-        "failed": [],
-        "timeout": 0.1,
-        "fail": False,
-    }
-    result = smoke_test(filled(SMOKE_TEST.options, options), Run())
-    if subject.engine == "mariadb" and job == "8-0":
-        # MariaDB takes a text for the number that it begins with.
-        assert result["job_status"] == "failed"
-        return
-    assert (result["status"], result["job_status"]) == (("ok", state) if state else ("crashed", None)), result["msg"]

@@ -18,6 +18,7 @@ from .mongodb_reading import Document, at, connect, documents_of, field, reading
 _PRIMARY, _SECONDARY, _ARBITER = 1, 2, 7
 # How clients wait for news of the server, which is no work.
 _AWAITING = ("hello", "isMaster", "ismaster")
+_OPLOG = "local.oplog.rs"  # members wait there for news of each other, up to five seconds at a time
 
 
 class MongoDBAsker:
@@ -78,7 +79,7 @@ class MongoDBAsker:
             return Reading(None, "MongoDB keeps no count of slow queries; use measure running", "crashed")
         slow: Document = {"active": True, "secs_running": {"$gt": check.longer_than}, "op": {"$nin": ["none", None]}}
         slow.update({f"command.{word}": {"$exists": False} for word in _AWAITING})
-        pipeline = [{"$currentOp": {"allUsers": True, "idleConnections": False}}, {"$match": {**slow, "ns": {"$ne": ""}}}]
+        pipeline = [{"$currentOp": {"allUsers": True, "idleConnections": False}}, {"$match": {**slow, "ns": {"$nin": ["", _OPLOG]}}}]
         found = list(self._client.admin.aggregate(pipeline, maxTimeMS=int(check.timeout * 1000)))
         longest = max((operation.get("secs_running", 0) for operation in found), default=0)
         return Reading(len(found), f"running longer than {check.longer_than:g} s, the longest {longest} s" if found else "")
