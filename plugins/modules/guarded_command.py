@@ -98,7 +98,7 @@ options:
     default: confirm
   summary:
     description:
-      - A regular expression with named groups, such as C((?P<job>\d+)). Each match in the command's output is one item of RV(items).
+      - A regular expression with named groups, such as C((?P<job>\d+)). Each match in the command's output is one item of RV(jobs).
     type: str
   failures:
     description:
@@ -237,7 +237,7 @@ rc:
   description: What the command ended with.
   returned: when it was run
   type: int
-items:
+jobs:
   description: What the command said of each job, by the groups of O(summary). At most 1000.
   returned: when the dry run was done
   type: list

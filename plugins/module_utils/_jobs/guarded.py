@@ -168,7 +168,7 @@ def _rehearse(asked: Guarded, options: t.Mapping[str, t.Any]) -> tuple[Result, i
         "confirmed": False,
         "count": None,
         # No rc yet: Ansible takes one that is not 0 for a failure.
-        "items": [],
+        "jobs": [],
         "totals": {},
         "stdout": "",
         "stderr": "",
@@ -216,9 +216,9 @@ def _perform(asked: Guarded, options: t.Mapping[str, t.Any], run: Run, site: Sit
     show = _shown(asked)
     result.update(rc=ran.rc, stdout=show(ran.stdout), stderr=show(ran.stderr))
     if asked.summary:
-        result["items"] = asked.scrubber.data(items_of(asked.summary, ran.stdout))
-        result["totals"] = totals_of(result["items"])
-        if len(result["items"]) == MOST_ITEMS or ran.cut:
+        result["jobs"] = asked.scrubber.data(items_of(asked.summary, ran.stdout))
+        result["totals"] = totals_of(result["jobs"])
+        if len(result["jobs"]) == MOST_ITEMS or ran.cut:
             run.warn(f"the output of {asked.name} is longer than what is read of it; see its logs for the rest")
     failed = asked.failures.search(f"{ran.stdout}\n{ran.stderr}") if asked.failures else None
     trouble = ""
@@ -227,8 +227,8 @@ def _perform(asked: Guarded, options: t.Mapping[str, t.Any], run: Run, site: Sit
     elif failed:
         trouble = f"it ended well but said: {' '.join(show(failed[0]).split())[:200]}"
     step = Outcome("run", "failed" if trouble else "ok", trouble or _said(result), duration_ms=ran.duration_ms, details={"rc": ran.rc})
-    if result["items"]:
-        step.value = len(result["items"])
+    if result["jobs"]:
+        step.value = len(result["jobs"])
     result["steps"].append(step.to_dict())
     result["status"] = overall(one["status"] for one in result["steps"])
     _note(site, run, asked, step, began, result)
@@ -251,7 +251,7 @@ def _note(site: Site | None, run: Run, asked: Guarded, step: Outcome, began: str
 
 def _said(result: Result) -> str:
     totals = ", ".join(f"{name} {number:,}" for name, number in result["totals"].items())
-    items = f"{len(result['items']):,} done" if result["items"] else "it ended well"
+    items = f"{len(result['jobs']):,} done" if result["jobs"] else "it ended well"
     return f"{items}, in all {totals}" if totals else items
 
 

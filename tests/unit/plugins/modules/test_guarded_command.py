@@ -92,7 +92,7 @@ def test_confirmed_it_runs_once_and_then_has_nothing_to_do(place):
     assert not (place / "state").exists()
     status, result = run(guarded_command, **options(place, confirm="b7"))
     assert (status, result["changed"], result["rc"], result["status"]) == (0, True, 0, "ok"), result
-    assert result["items"][0] == {"job": 7, "pages": 2, "inserted": 7, "note": "[scrubbed]"}
+    assert result["jobs"][0] == {"job": 7, "pages": 2, "inserted": 7, "note": "[scrubbed]"}
     assert result["totals"] == {"job": 24, "pages": 6, "inserted": 24}
     assert "geheim" not in json.dumps(result)
     (line,) = history(place)
