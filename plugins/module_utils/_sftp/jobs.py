@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import dataclasses
-import errno
 import hashlib
 import typing as t
 
@@ -265,7 +264,3 @@ def remove_file(path: str) -> Job[None]:
 def _missing(reply: wire.Reply) -> bool:
     """Whether the answer is that there is no such name. Some servers have no code of their own for a parent that is a file."""
     return reply.code == wire.NO_SUCH_FILE
-
-
-def is_missing(error: OSError) -> bool:
-    return error.errno == errno.ENOENT

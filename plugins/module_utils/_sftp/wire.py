@@ -16,15 +16,14 @@ INIT, VERSION = 1, 2
 OPEN, CLOSE, READ, WRITE, LSTAT, SETSTAT, FSETSTAT, OPENDIR, READDIR = 3, 4, 5, 6, 7, 9, 10, 11, 12
 REMOVE, MKDIR, RMDIR, REALPATH, STAT, RENAME, READLINK, SYMLINK, EXTENDED = 13, 14, 15, 16, 17, 18, 19, 20, 200
 STATUS, HANDLE, DATA, NAME, ATTRS, EXTENDED_REPLY = 101, 102, 103, 104, 105, 201
-READING, WRITING, APPENDING, CREATING, TRUNCATING, EXCLUSIVE = 1, 2, 4, 8, 16, 32
-OK, EOF, NO_SUCH_FILE, PERMISSION_DENIED, FAILURE = 0, 1, 2, 3, 4
+READING, WRITING, CREATING, TRUNCATING, EXCLUSIVE = 1, 2, 8, 16, 32
+OK, EOF, NO_SUCH_FILE, FAILURE = 0, 1, 2, 4
 
-POSIX_RENAME, HARDLINK, FSYNC, STATVFS, LIMITS = (
+POSIX_RENAME, HARDLINK, FSYNC, STATVFS = (
     "posix-rename@openssh.com",
     "hardlink@openssh.com",
     "fsync@openssh.com",
     "statvfs@openssh.com",
-    "limits@openssh.com",
 )
 # The server hashes a file itself (draft-ietf-secsh-filexfer-extensions-00); offered by either name, with the algorithms it knows.
 CHECK_FILE = ("check-file-handle", "check-file")
