@@ -21,6 +21,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._common.errors import 
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run, describe_os_error, printable
 from ansible_collections.runbook.ops.plugins.module_utils._release import receive
 from ansible_collections.runbook.ops.plugins.module_utils._release.backends import is_remote
+from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.options import STAGE
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_plan import rules_from_options, stage_request
 from ansible_collections.runbook.ops.plugins.module_utils._release.stage_remote import stage_remote
@@ -106,9 +107,14 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             raise InvalidInput(f"remote_src can't be used over {options['backend']}, nothing can be executed on that host; give src or url")
         if options["swap"] and not options["lock_owner"]:
             raise InvalidInput("swap needs lock_owner; use the module release_swap otherwise")
-        source, walked = self._walked(options)
-        result = stage_remote(options, run, source.path, walked.manifest)
-        return self._with_notes(result, source, walked)
+        found: list[tuple[ResolvedSource, Walked]] = []
+
+        def walk() -> tuple[str, Manifest]:
+            source, walked = self._walked(options)
+            found.append((source, walked))
+            return source.path, walked.manifest
+
+        return self._with_notes(stage_remote(options, run, walk), *found[0])
 
     @staticmethod
     def _with_notes(result: dict[str, t.Any], source: ResolvedSource, walked: Walked) -> dict[str, t.Any]:
@@ -134,7 +140,7 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             compress=options["compress"],
             check_mode=self._task.check_mode,
             diff=self._task.diff,
-            last=memory.recall(),
+            last=memory.recall(walked.manifest),
             swap=options["reason"] if options["swap"] else None,
         )
         try:

@@ -60,12 +60,13 @@ class Memory:
         self._folder = os.path.join(cache, "staged")
         self._pointer = os.path.join(self._folder, hashlib.sha256(f"{host}\0{path}".encode()).hexdigest())
 
-    def recall(self) -> Manifest | None:
+    def recall(self, like: Manifest) -> Manifest | None:
+        """What was staged; ``like``: what is to be staged now, which most often differs little."""
         try:
             with open(self._pointer, encoding="ascii") as stream:
                 root = stream.read()
             with open(os.path.join(self._folder, f"{root}.manifest"), "rb") as manifest:
-                return Manifest.from_json(manifest.read())
+                return Manifest.from_json(manifest.read(), like)
         except (OSError, ValueError, RunbookError):
             return None
 

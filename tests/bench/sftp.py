@@ -29,7 +29,7 @@ given = json.loads(sys.argv[1])
 options = {name: copy.deepcopy(option.get("default")) for name, option in STAGE.options.items()}
 remote = {name: option.get("default") for name, option in STAGE.options["remote"]["options"].items()}
 options.update(given, backend="sftp", remote={**remote, **given["remote"]})
-result = stage_remote(options, Run(), given["src"], manifest_of(given["src"], rules_from_options(options)))
+result = stage_remote(options, Run(), lambda: (given["src"], manifest_of(given["src"], rules_from_options(options))))
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
 print(json.dumps({"mb": peak, "sent_files": result["sent_files"], "files": result["files"], "linked": result.get("linked_files", 0)}))
 """

@@ -87,7 +87,7 @@ class RemoteSite(SmallSite):
     def stage(self, release: str, content: Content | str, *, check: bool = False, **given: t.Any) -> Result:  # type: ignore[override]
         folder = content if isinstance(content, str) else self.source(release, content)
         options = self._options(specs.STAGE, src=folder, release=release, **given)
-        return stage_remote(options, Run(check), folder, manifest_of(folder, rules_from_options(options)))
+        return stage_remote(options, Run(check), lambda: (folder, manifest_of(folder, rules_from_options(options))))
 
     def swap(self, release: str, *, check: bool = False, **given: t.Any) -> Result:
         return release_swap(self._options(specs.SWAP, release=release, **given), Run(check))

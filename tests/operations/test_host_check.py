@@ -27,6 +27,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._checks.registry impor
 from ansible_collections.runbook.ops.plugins.module_utils._common.runner import Run
 from database.servers import until
 from faults.small_backups import HOUR, SmallBackups
+from operations.disks import disk
 from operations.responders import ContainerEngine, TimeServer
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0 or not pathlib.Path("/srv/small").is_mount(), reason="for a test host, as root")
@@ -225,13 +226,32 @@ def test_a_host_that_does_not_tell():
     assert [(item["kind"], item["status"]) for item in items] == [(check["kind"], "crashed") for check in checks]
 
 
-@pytest.mark.parametrize(("free", "status"), [(900, "ok"), (400, "warning"), (100, "failed")])
-def test_swap(tmp_path, free, status):
-    """A container can't have swap of its own, so what the kernel would say of it is put in its place."""
-    text = f"MemTotal: 1000 kB\nMemAvailable: 500 kB\nSwapTotal: 1000 kB\nSwapFree: {free} kB\n"
-    (tmp_path / "meminfo").write_text(text)
-    (item,) = elsewhere(f"mount --bind {tmp_path}/meminfo /proc/meminfo", {"kind": "swap"})
-    assert item["status"] == status
+# Holds 40 MB that the kernel has just been asked to move out of memory.
+SWAPPED = """
+import mmap, os, sys
+held = mmap.mmap(-1, 40 << 20, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+held.write(os.urandom(40 << 20))
+held.madvise(21)  # MADV_PAGEOUT
+print(1, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_swap():
+    with disk(64) as device:
+        sh("mkswap", str(device))
+        sh("swapon", str(device))
+        try:
+            free = one("ok", kind="swap", measure="free", warn=1)["value"]
+            limit = free - (20 << 20)
+            with subprocess.Popen([sys.executable, "-c", SWAPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as hog:
+                assert hog.stdout.readline() == b"1\n"
+                until(lambda: look({"kind": "swap", "measure": "free"})[0]["value"] < limit)
+                one("warning", "below warn", kind="swap", measure="free", warn=limit, crit=1)
+                one("failed", "below crit", kind="swap", measure="free", crit=limit)
+                hog.stdin.close()
+        finally:
+            sh("swapoff", str(device))
 
 
 @pytest.fixture

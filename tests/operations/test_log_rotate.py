@@ -19,6 +19,7 @@ import time
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from faults.small_logs import content, files, hidden, rotate
+from operations.disks import mounted
 
 SOAK = bool(os.environ.get("RUNBOOK_SOAK"))
 SEED = int(os.environ.get("RUNBOOK_SEED") or random.randrange(10**6))
@@ -154,6 +155,19 @@ def every_line_once(log: pathlib.Path, written: int, unsure: set[int]) -> None:
 @pytest.mark.parametrize("rate", RATES)
 @pytest.mark.parametrize(("kind", "method"), METHODS)
 def test_every_line_exactly_once(folder, kind, method, rate):
+    rotated_while_written(kind, method, rate)
+
+
+@pytest.mark.parametrize("system", ["ext4", "xfs"])
+def test_every_line_exactly_once_on(folder, system):
+    """Both file systems that can take blocks off the beginning of a file."""
+    with mounted(system, 400, folder):
+        for kind in ("python", "shell"):
+            assert rotated_while_written(kind, "collapse", 20000) == {"collapse": ROTATIONS}
+
+
+def rotated_while_written(kind: str, method: str, rate: int) -> collections.Counter[str]:
+    """How often it was rotated by each method, while a writer wrote lines that are all found again."""
     writer = begin(kind, rate)
     cut = collections.Counter()
     try:
@@ -172,6 +186,7 @@ def test_every_line_exactly_once(folder, kind, method, rate):
     every_line_once(writer.log, written, unsure)
     assert hidden(HERE) == []
     print(f"{kind} {method} {rate}/s: {written} lines, {dict(cut)}")
+    return cut
 
 
 @pytest.mark.parametrize(("kind", "method"), [("python", "collapse"), ("php", "pause"), ("nginx", "rename"), ("shell_each", "auto")])

@@ -83,7 +83,7 @@ class Tenant:
         src = src or self.source(release)
         options = self.options(specs.STAGE, src=src, release=release, **given)
         rules = rules_from_options(options)
-        return stage_remote(options, Run(check_mode=check), src, manifest_of(src, rules))
+        return stage_remote(options, Run(check_mode=check), lambda: (src, manifest_of(src, rules)))
 
     def swap(self, release: str, check: bool = False, **given: t.Any) -> Result:
         return release_swap(self.options(specs.SWAP, release=release, **given), Run(check_mode=check))

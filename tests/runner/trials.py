@@ -109,6 +109,12 @@ def _database(job: Job) -> Tally:
     return _on_host(job, "lab1", ("tests/database", "tests/unit/plugins/module_utils/_database/test_use_cases.py"))
 
 
+def _containers(job: Job) -> Tally:
+    """Beside the engine that runs the test hosts, with its own containers."""
+    path = os.pathsep.join([str(COLLECTIONS), str(TESTS), str(TESTBED.parent)])
+    return job.pytest(job.venv("units", *OLDEST), TESTS / "containers", env={"PYTHONPATH": path})
+
+
 def _operations(job: Job) -> Tally:
     return _on_host(job, "lab2", ("tests/operations",))
 
@@ -195,6 +201,7 @@ STAGES = [
     Stage("molecule", "scenarios on the test hosts", _molecule, after=("testbed",), uses=("testbed",)),
     Stage("database", "engines, backups and restores on real servers", _database, after=("testbed",), uses=("lab",)),
     Stage("operations", "logs, checks and reports beside real services", _operations, after=("testbed",), uses=("lab2",)),
+    Stage("containers", "checks of containers, by the engine itself", _containers, after=("testbed",)),
     Stage("remote", "sites on hosts without a shell", _remote, after=("testbed",), uses=("lab2",)),
     Stage("soak", "the random sweeps in full length", _soak, after=("testbed",), uses=("testbed", "lab", "lab2"), usual=False),
 ]

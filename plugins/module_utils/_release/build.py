@@ -70,13 +70,18 @@ class Known:
 
     def manifest(self, release: str) -> Manifest | None:
         """The manifest of any release, read once; ``RunbookError`` for a damaged one."""
-        return self._manifests.get(release) or self._site.manifest(release)
+        return self._manifests.get(release) or self._site.manifest(release, self.any)
+
+    @property
+    def any(self) -> Manifest | None:
+        """A manifest that has been read, if there is one: others are much like it."""
+        return next(iter(self._manifests.values()), None)
 
     def manifests(self) -> t.Iterator[tuple[str, Manifest]]:
         """Release ids and manifests, the live one first, loaded when asked for."""
         for record in self._releases:
             if record.id not in self._manifests:
-                manifest = self._site.usable_manifest(record.id)
+                manifest = self._site.usable_manifest(record.id, self.any)
                 if manifest is None:
                     continue
                 self._manifests[record.id] = manifest

@@ -161,21 +161,22 @@ class Site:
     def save(self, record: Record) -> None:
         self.store.write(f"{STATE}/releases/{record.id}.json", record.to_json())
 
-    def manifest(self, release: str) -> Manifest | None:
-        """What the release consists of; ``None`` without a manifest, ``RunbookError`` for a damaged one."""
+    def manifest(self, release: str, like: Manifest | None = None) -> Manifest | None:
+        """What the release consists of; ``None`` without a manifest, ``RunbookError`` for a damaged one. ``like``: one that is in memory
+        and differs little."""
         name = self.manifest_name(release)
         data = self.store.read(name)
         try:
-            return None if data is None else Manifest.from_json(data)
+            return None if data is None else Manifest.from_json(data, like)
         except RunbookError as error:
             raise RunbookError(
                 f"release {release} can't be verified, {error.message}; look at {self.store.base}/{name}, or stage a new release"
             ) from error
 
-    def usable_manifest(self, release: str) -> Manifest | None:
+    def usable_manifest(self, release: str, like: Manifest | None = None) -> Manifest | None:
         """``manifest`` for what works without: ``None`` also for a damaged one."""
         with contextlib.suppress(RunbookError):
-            return self.manifest(release)
+            return self.manifest(release, like)
         return None
 
     @staticmethod

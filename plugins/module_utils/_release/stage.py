@@ -50,6 +50,7 @@ class Stager(Staging):
         super().__init__(store, request, check_mode, say)
         self.incoming = Incoming(store, self.site, self.release)
         self.owner = Owner.named(request.owner, request.group)
+        self._begun: Manifest | None = None  # what is being staged, if it was this object that began to
 
     def make_base(self) -> None:
         super().make_base()
@@ -133,6 +134,7 @@ class Stager(Staging):
         self.incoming.make()
         self.notes.extend(self.incoming.inherit(inherited))
         self._begin(manifest)
+        self._begun = manifest
         return reply
 
     def _left_by_others(self) -> dict[str, str]:
@@ -177,14 +179,17 @@ class Stager(Staging):
         """Build, verify and record the release; or answer the sha256 that are still ``lacking``."""
         with self.alone():
             lock.check(self.site, self.request.lock_owner)
-            data = self.store.read(f"{self.incoming.path}/manifest.json")
-            if data is None:
-                raise RunbookError(f"nothing is being staged as {self.release} on {self.store.base}; run the deploy again")
-            manifest = Manifest.from_json(data)
+            manifest = self._begun or self._begun_before()
             built = self._build_tree(manifest, source)
             if built.lacking:
                 return {"lacking": sorted(set(built.lacking)), "notes": self.notes}
             return {"done": self._make_ready(manifest, built)}
+
+    def _begun_before(self) -> Manifest:
+        data = self.store.read(f"{self.incoming.path}/manifest.json")
+        if data is None:
+            raise RunbookError(f"nothing is being staged as {self.release} on {self.store.base}; run the deploy again")
+        return Manifest.from_json(data, self._known.any)
 
     def _build_tree(self, manifest: Manifest, source: str | None) -> Built:
         self.incoming.harvest(manifest)

@@ -9,13 +9,14 @@ name only when every byte that was sent has been read back.
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import dataclasses
 import json
 import socket
 import typing as t
 
-from .._common.errors import InvalidInput, Refused
+from .._common.errors import InvalidInput, Refused, RunbookError
 from .._common.runner import Run
 from . import lock
 from .backends import open_remote
@@ -27,6 +28,9 @@ from .store import Put, RemoteStore
 from .swap import Request as SwapRequest
 from .swap import swap_staged
 from .walk import is_shared
+
+# Gives the folder that the source is in on the controller, and its manifest.
+Walk = t.Callable[[], "tuple[str, Manifest]"]
 
 
 class RemoteStager(Staging):
@@ -154,18 +158,29 @@ class RemoteStager(Staging):
         return done
 
 
-def stage_remote(options: Options, run: Run, source: str, manifest: Manifest) -> Result:
-    """``release_stage`` for a host without a shell, with a source that was walked on the controller."""
+def stage_remote(options: Options, run: Run, walk: Walk) -> Result:
+    """``release_stage`` for a host without a shell. ``walk``: reads the source on the controller, which takes about as long as to
+    connect to a host that is far away; so both are done at once."""
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        walking = beside.submit(walk)
+        try:
+            with open_remote(options, run) as store:
+                return _staged(options, run, store, *walking.result())
+        except (RunbookError, OSError):
+            walking.result()  # a source that can't be read is said before anything about the host
+            raise
+
+
+def _staged(options: Options, run: Run, store: RemoteStore, source: str, manifest: Manifest) -> Result:
     request = stage_request(options, rules_from_options(options), manifest.root, socket.gethostname())
-    with open_remote(options, run) as store:
-        stager = RemoteStager(store, request, run, source, manifest)
-        swap = SwapRequest("", options["reason"], by=request.by, lock_owner=request.lock_owner) if options["swap"] else None
-        reply, put = stager.stage(swap)
-        if "done" not in reply:
-            result = predict_stage(options["path"], request, manifest.total_bytes, len(manifest.files), reply, run.diff)
-        else:
-            accepted = {"resumed": put.resumed} if put else None
-            result = finish_stage(reply["done"], run.diff, accepted)
-            result["sent_files"], result["sent_bytes"] = (put.sent_files, put.sent_bytes) if put else (0, 0)
-        result["notes"] = stager.notes
+    stager = RemoteStager(store, request, run, source, manifest)
+    swap = SwapRequest("", options["reason"], by=request.by, lock_owner=request.lock_owner) if options["swap"] else None
+    reply, put = stager.stage(swap)
+    if "done" not in reply:
+        result = predict_stage(options["path"], request, manifest.total_bytes, len(manifest.files), reply, run.diff)
+    else:
+        accepted = {"resumed": put.resumed} if put else None
+        result = finish_stage(reply["done"], run.diff, accepted)
+        result["sent_files"], result["sent_bytes"] = (put.sent_files, put.sent_bytes) if put else (0, 0)
+    result["notes"] = stager.notes
     return result

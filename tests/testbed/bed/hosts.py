@@ -10,6 +10,7 @@ import dataclasses
 import fcntl
 import hashlib
 import json
+import pathlib
 import socket
 import time
 import typing as t
@@ -48,6 +49,8 @@ class Host:
 
 
 _PHP = "php8.2-fpm.service"
+# Lets a host make disks of files, where the kernel has that.
+_LOOP = ("--device", "/dev/loop-control", "--device-cgroup-rule", "b 7:* rmw") if pathlib.Path("/dev/loop-control").exists() else ()
 _DATABASES = ("mariadb.service", "postgresql.service", "redis-server.service", "mongod.service")
 HOSTS = (
     Host("web1", 11, ("web",), ("nginx.service", _PHP)),
@@ -72,7 +75,7 @@ HOSTS = (
             "redis-server.service",
             "rabbitmq-server.service",
         ),
-        ("--tmpfs", "/srv/small:rw,size=64m,mode=755"),
+        ("--tmpfs", "/srv/small:rw,size=64m,mode=755", *_LOOP),
     ),
 )
 

@@ -79,9 +79,9 @@ def test_a_damaged_memory_is_forgotten(walk, data):
 def test_what_was_staged_is_remembered_for_each_host_and_path(walk):
     manifest = walk().manifest
     Memory(str(walk.cache), "web1", "/srv/a").keep(manifest)
-    assert Memory(str(walk.cache), "web1", "/srv/a").recall() == manifest
-    assert Memory(str(walk.cache), "web2", "/srv/a").recall() is None
-    assert Memory(str(walk.cache), "web1", "/srv/b").recall() is None
+    assert Memory(str(walk.cache), "web1", "/srv/a").recall(manifest) == manifest
+    assert Memory(str(walk.cache), "web2", "/srv/a").recall(manifest) is None
+    assert Memory(str(walk.cache), "web1", "/srv/b").recall(manifest) is None
     for path in (walk.cache / "staged").iterdir():
         path.write_bytes(b"x")
-    assert Memory(str(walk.cache), "web1", "/srv/a").recall() is None
+    assert Memory(str(walk.cache), "web1", "/srv/a").recall(manifest) is None

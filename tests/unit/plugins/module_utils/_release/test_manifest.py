@@ -29,6 +29,15 @@ def test_written_and_read_again():
     assert (manifest.total_bytes, len(manifest.files)) == (10, 4)
 
 
+def test_entries_that_two_manifests_have_are_in_memory_once():
+    old = Manifest.of(ENTRIES)
+    new = Manifest.of([ENTRIES[1]._replace(size=9), Entry("0", "f", 0o644, 1, "5" * 64), Entry("zz", "d", 0o755, 0, ""), *ENTRIES[2:]])
+    again = Manifest.from_json(new.to_json(), old)
+    assert again == new and again.trees == new.trees
+    own = {id(entry) for entry in old.entries}
+    assert {entry.path for entry in again.entries if id(entry) not in own} == {"0", "a/b/c", "zz"}
+
+
 def test_every_damaged_byte_is_noticed():
     data = Manifest.of(ENTRIES).to_json()
     start = data.index(b"\n")

@@ -217,7 +217,7 @@ def test_a_plan_without_a_host(www):
     source = www.source("r1", CONTENT[1])
     options = defaults(specs.STAGE, path="/home/user/site", src=source, release="r1", backend="sftp", remote={"offline": True})
     manifest = manifest_of(source, rules_from_options(options))
-    result = on_controller(lambda given, run: stage_remote(given, run, source, manifest), options, Run())
+    result = on_controller(lambda given, run: stage_remote(given, run, lambda: (source, manifest)), options, Run())
     assert result["sent_files"] == 3 and "put index.php to " in "\n".join(result["transcript"])
     assert result["transcript"][-1].startswith("remove /home/user/site/.runbook/incoming/r1")
     options = defaults(specs.SWAP, path="/home/user/site", release="r1", backend="sftp", remote={"offline": True}, assume_staged=True)
