@@ -56,9 +56,11 @@ class FilledStore(LocalStore):
                 put.stamps[entry.path] = "seen"
         return put
 
-    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+    def write_each(self, files: t.Mapping[str, bytes], move: tuple[str, str] | None = None) -> None:
         for name, data in files.items():
             self.write(name, data)
+        if move:
+            self.rename(*move)
 
     def space(self) -> tuple[int, int] | None:
         return None

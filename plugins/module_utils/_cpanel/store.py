@@ -194,9 +194,11 @@ class CpanelStore:
                 f"{self._api.account.host} says that it stored {self.absolute(name)}, but it did not; look there, then run again"
             )
 
-    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+    def write_each(self, files: t.Mapping[str, bytes], move: tuple[str, str] | None = None) -> None:
         for name, data in files.items():
             self.write(name, data)
+        if move:
+            self.rename(*move)
 
     def chmod(self, name: str, mode: int) -> None:
         self._check()

@@ -137,10 +137,13 @@ class RemoteStager(Staging):
 
     def _make_ready(self, manifest: Manifest, put: Put) -> Result:
         stamps = json.dumps(put.stamps, separators=(",", ":")).encode()
-        self.store.write_each({self.site.manifest_name(self.release): manifest.to_json(), self.site.stamps_name(self.release): stamps})
         changes = self.changes(manifest)
         stamp = put.stamp or self.store.stamp(self._tree)
-        self.store.rename(self._tree, f"{RELEASES}/{self.release}")
+        # Whoever is killed in between leaves a record that says that it is being staged.
+        self.store.write_each(
+            {self.site.manifest_name(self.release): manifest.to_json(), self.site.stamps_name(self.release): stamps},
+            move=(self._tree, f"{RELEASES}/{self.release}"),
+        )
         record = self._record_ready(manifest, stamp)
         self.store.remove_tree(f"{INCOMING}/{self.release}")
         result = self._result(record, True)

@@ -121,8 +121,9 @@ class RemoteStore(Store, t.Protocol):
         hold what an interrupted call had sent; that counts once it was read back too.
         """
 
-    def write_each(self, files: t.Mapping[str, bytes]) -> None:
-        """Write several files of one folder, each as ``write`` does."""
+    def write_each(self, files: t.Mapping[str, bytes], move: tuple[str, str] | None = None) -> None:
+        """Write several files of one folder, each as ``write`` does. ``move``: a rename (old, new) that depends on none of them, and may
+        be made at any time meanwhile."""
 
     def space(self) -> tuple[int, int] | None:
         """Free bytes and inodes, where the host tells."""

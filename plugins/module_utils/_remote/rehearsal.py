@@ -76,9 +76,11 @@ class Rehearsal:
         self._say(f"write {self.absolute(name)} ({len(data):,} bytes)")
         self._put(name, "file", data)
 
-    def write_each(self, files: t.Mapping[str, bytes]) -> None:
+    def write_each(self, files: t.Mapping[str, bytes], move: tuple[str, str] | None = None) -> None:
         for name, data in files.items():
             self.write(name, data)
+        if move:
+            self.rename(*move)
 
     def chmod(self, name: str, mode: int) -> None:
         self._say(f"chmod {mode:o} {self.absolute(name)}")

@@ -31,12 +31,26 @@ def look(path: str) -> Job[Attributes | None]:
 
 def listing(path: str) -> Job[dict[str, Attributes] | None]:
     """The names in a folder with what they are; ``None`` without the folder."""
+    (opened,) = yield [wire.about(wire.OPENDIR, path)]
+    return None if _missing(opened) else (yield from _names(path, opened))
+
+
+def look_into(path: str) -> Job[tuple[Attributes | None, dict[str, Attributes]]]:
+    """What a folder is, as ``look`` says it, and the names in it."""
+    looked, opened = yield [wire.about(wire.LSTAT, path), wire.about(wire.OPENDIR, path)]
+    if _missing(looked):
+        if opened.code == wire.OK:
+            yield [wire.close(opened.handle(), path)]
+        return None, {}
+    return looked.attributes(), (yield from _names(path, opened))
+
+
+def _names(path: str, opened: wire.Reply) -> Job[dict[str, Attributes]]:
     found: dict[str, Attributes] = {}
     # Most folders are told in a few answers: these are asked for together with closing it, so that nobody waits for each.
     for quick in (True, False):
-        (opened,) = yield [wire.about(wire.OPENDIR, path)]
-        if _missing(opened):
-            return None
+        if not quick:
+            (opened,) = yield [wire.about(wire.OPENDIR, path)]
         handle = opened.handle()
         ended = False
         while not ended:

@@ -51,16 +51,14 @@ def means_of(account: Account) -> Means:
 def log_in(transport: paramiko.Transport, account: Account, means: Means) -> None:
     """Authenticate; ``RunbookError`` says what was tried, what became of it and what the server would take."""
     library = ssh_library()
-    try:
-        transport.auth_none(account.user)
-        return
-    except library.BadAuthenticationType as error:
-        allowed = list(error.allowed_types)
-    except library.AuthenticationException as error:
-        raise RunbookError(f"{account} ended the connection before anything was tried ({error}); check the user") from None
     said: list[str] = []
     unanswered: list[str] = []
     refused: set[str] = set()
+    # A key that was named is most often the right one: to ask first what the server takes would be two round trips more.
+    guessed = means.key is not None
+    allowed = ["publickey"] if guessed else _taken(transport, account)
+    if not allowed:
+        return
     for attempt in _attempts(transport, account, means, unanswered):
         if attempt.method == "keyboard-interactive" and "password" in refused:
             # The same secret again would only count as another failure.
@@ -70,6 +68,10 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
             continue
         try:
             allowed = attempt.run()
+        except library.BadAuthenticationType as error:
+            allowed, guessed = list(error.allowed_types), False
+            said.append(f"{attempt.name} is not taken")
+            continue
         except library.AuthenticationException as error:
             if transport.auth_handler is not None and transport.auth_handler.is_authenticated():
                 return  # let in, and put out at once: whoever asks for a session next is told why not
@@ -78,6 +80,10 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
             if not transport.is_active():
                 said.append("the server ended the connection (too many keys or failures, or the account is blocked)")
                 break
+            if guessed:
+                allowed, guessed = _taken(transport, account), False
+                if not allowed:
+                    return
             continue
         if not allowed:
             return
@@ -85,6 +91,18 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
     asked = f"; it asks {unanswered[0]!r}, which nothing here can answer" if unanswered else ""
     takes = f"; the server takes {' or '.join(allowed)}" if allowed else ""
     raise RunbookError(f"cannot log in to {account}: {', '.join(_merged(said))}{takes}{asked}. {_advice(means, refused, account)}")
+
+
+def _taken(transport: paramiko.Transport, account: Account) -> list[str]:
+    """The methods that the server takes; none when it lets everybody in, and has done so."""
+    library = ssh_library()
+    try:
+        transport.auth_none(account.user)
+    except library.BadAuthenticationType as error:
+        return list(error.allowed_types)
+    except library.AuthenticationException as error:
+        raise RunbookError(f"{account} ended the connection before anything was tried ({error}); check the user") from None
+    return []
 
 
 def _attempts(transport: paramiko.Transport, account: Account, means: Means, unanswered: list[str]) -> t.Iterator[_Attempt]:

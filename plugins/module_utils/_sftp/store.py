@@ -143,8 +143,7 @@ class SftpStore:
         return found[0]
 
     def _entries(self, folder: str) -> Job[dict[str, Stat]]:
-        found = (yield from jobs.listing(self.absolute(folder))) or {}
-        return {name: _stat(found[name]) for name in sorted(found)}
+        return _stats((yield from jobs.listing(self.absolute(folder))) or {})
 
     def read(self, name: str) -> bytes | None:
         return self.read_each([name])[0]
@@ -187,11 +186,13 @@ class SftpStore:
         return self._client.do(jobs.read_link(self.absolute(name))) if found and found.kind == "link" else None
 
     def write(self, name: str, data: bytes, mode: int = 0o600) -> None:
-        self.write_each({name: data}, mode)
+        self._write_each({name: data}, mode)
 
-    def write_each(self, files: t.Mapping[str, bytes], mode: int = 0o600) -> None:
-        """Write several files of one folder, each atomically."""
-        self._change(*files)
+    def write_each(self, files: t.Mapping[str, bytes], move: tuple[str, str] | None = None) -> None:
+        self._write_each(files, 0o600, move)
+
+    def _write_each(self, files: t.Mapping[str, bytes], mode: int, move: tuple[str, str] | None = None) -> None:
+        self._change(*files, *(move or ()))
         partials = {name: f"{name}.{secrets.token_hex(6)}.partial" for name in files}
         pieces = [(partials[name], data) for name, data in files.items()]
         try:
@@ -200,12 +201,15 @@ class SftpStore:
             self.make_folder(posixpath.dirname(next(iter(files))), 0o700)
             self._fill_each(pieces, mode=mode)
         if self._offers(wire.POSIX_RENAME):
-            renames = [self._renaming(partial, name) for name, partial in partials.items()]
+            pairs = [*((partial, name) for name, partial in partials.items()), *([move] if move else [])]
+            renames = [self._renaming(old, new) for old, new in pairs]
             for _done in self._client.run(map(jobs.check, renames)):
                 pass
         else:
             for name, partial in partials.items():
                 self.rename(partial, name)
+            if move:
+                self.rename(*move)
         for name, data in files.items():
             self._memory.keep("read", name, data)
 
@@ -413,9 +417,9 @@ class SftpStore:
             return kind, name, (yield from job)
 
         def listed(folder: str) -> Job[dict[str, Stat]]:
-            what = yield from jobs.look(self.absolute(folder))
+            what, found = yield from jobs.look_into(self.absolute(folder))
             self._memory.keep("stat", folder, None if what is None else _stat(what))
-            return (yield from self._entries(folder)) if what else {}
+            return _stats(found)
 
         def looked() -> Job[Stat | None]:
             found = yield from jobs.look(current)
@@ -521,6 +525,10 @@ def _free(reply: wire.Reply) -> tuple[int, int]:
 
 def _stat(found: wire.Attributes) -> Stat:
     return Stat(found.kind, found.size or 0, stat.S_IMODE(found.mode or 0), float(found.mtime or 0))
+
+
+def _stats(found: t.Mapping[str, wire.Attributes]) -> dict[str, Stat]:
+    return {name: _stat(found[name]) for name in sorted(found)}
 
 
 def _aside(name: str) -> str:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import stat
 import typing as t
@@ -24,6 +25,8 @@ from .wire import Attributes
 Scan = t.Dict[str, Attributes]  # every name below a folder, relative to it
 # A file of which a part arrived is gone on with from here on; smaller ones are sent again.
 RESUMED = 8 << 20
+# Files that are sent along with links rather than after them, at most: so many, and bytes of all.
+_FEW, _SMALL = 32, 1 << 20
 # What costs the server little is asked for in larger crowds.
 _MANY = 512
 
@@ -191,8 +194,9 @@ def put(
     left = [entry for entry in manifest.entries if entry.kind == "f"]
     left = _kept(pool, root, left, found, done)
     _remove(pool, [f"{root}/{entry.path}" for entry in left if entry.path in found])
-    linked, left = _link(pool, root, left, known, done)
-    _send(pool, source, root, left, modes, done, say)
+    sender = _Sender(pool, source, root, modes, done, say)
+    linked, left = _link(pool, root, left, known, sender)
+    sender.send(left)
     _make_links(pool, root, [entry for entry in manifest.entries if entry.kind == "l" and entry.path not in found])
     if modes:
         _set_modes(pool, root, manifest)
@@ -201,7 +205,7 @@ def put(
     if changed:  # in that release, since it was verified
         _remove(pool, [f"{root}/{entry.path}" for entry in changed])
         done.linked -= len(changed)
-        _send(pool, source, root, changed, modes, done, say)
+        sender.send(changed)
         drift, found = _compare(pool, root, manifest, modes, done)
     if drift:
         raise RunbookError(
@@ -260,55 +264,77 @@ def _kept(pool: Pool, root: str, entries: t.Sequence[Entry], found: Scan, done: 
 
 
 def _link(
-    pool: Pool, root: str, entries: t.Sequence[Entry], known: t.Mapping[str, tuple[str, str]], done: Put
+    pool: Pool, root: str, entries: t.Sequence[Entry], known: t.Mapping[str, tuple[str, str]], sender: _Sender
 ) -> tuple[list[Entry], list[Entry]]:
-    """Hard links instead of sending. Returns what was linked and what is left to send: a host may refuse links to some files."""
+    """Hard links instead of sending. Returns what was linked and what is left to send: a host may refuse links to some files. A few
+    small files are sent along with the links."""
 
-    def job(entry: Entry) -> Job[tuple[Entry, bool]]:
+    def link(entry: Entry) -> Job[tuple[Entry, bool]]:
         names = [wire.text(wire.encode(name)) for name in (known[entry.digest][0], f"{root}/{entry.path}")]
         (reply,) = yield [wire.extended(wire.HARDLINK, *names, name=entry.path)]
         return entry, reply.code == wire.OK
 
-    tried = list(pool.first.run((job(entry) for entry in entries if entry.digest in known), _MANY))
-    linked = [entry for entry, made in tried if made]
+    def send(entry: Entry) -> Job[tuple[Entry, bool]]:
+        sender.count((yield from sender.sending(entry)))
+        return entry, True
+
+    wanted = [entry for entry in entries if entry.digest in known]
+    unknown = [entry for entry in entries if entry.digest not in known]
+    along = unknown if len(unknown) <= _FEW and sum(entry.size for entry in unknown) <= _SMALL else []
+    tried = list(pool.first.run(itertools.chain(map(send, along), map(link, wanted)), _MANY))
+    linked = [entry for entry, made in tried if made and entry.digest in known]
     refused = [entry for entry, made in tried if not made]
+    done = sender.done
     done.linked = len(linked)
     if refused:
         done.notes.append(f"{len(refused):,} files could not be linked to those of earlier releases; they were sent")
-    return linked, [*(entry for entry in entries if entry.digest not in known), *refused]
+    return linked, [*(() if along else unknown), *refused]
 
 
-def _send(pool: Pool, source: str, root: str, entries: t.Sequence[Entry], modes: bool, done: Put, say: Say) -> None:
-    progress = Progress("sending", say, files=len(entries), size=sum(entry.size for entry in entries))
-    hashed = wire.hash_offered(pool.first.extensions)
-    parts = f"{root}.parts"
-    large = [entry for entry in entries if entry.size >= RESUMED]
-    there: dict[str, Attributes] | None = None
-    if large:
-        pool.first.do(jobs.answers([wire.make_folder(parts, 0o700)]))
-        there = pool.first.do(jobs.listing(parts))
+class _Sender:
+    """Sends files of the release to ``root``, and counts them in ``done``."""
 
-    def send(entry: Entry) -> Job[int]:
-        path, size = f"{root}/{entry.path}", 0
+    def __init__(self, pool: Pool, source: str, root: str, modes: bool, done: Put, say: Say) -> None:
+        self._pool, self._source, self._root, self._modes, self.done, self._say = pool, source, root, modes, done, say
+        self._parts = f"{root}.parts"
+        self._there: dict[str, Attributes] = {}
+        self._advance = unseen
+        self._hashed = wire.hash_offered(pool.first.extensions)
+
+    def sending(self, entry: Entry) -> Job[int]:
+        """The bytes that were sent. A large file grows beside the tree, and goes on where it was cut."""
+        path, size = f"{self._root}/{entry.path}", 0
         if entry.size >= RESUMED:
-            path = f"{parts}/{entry.digest}"
-            had = there[entry.digest].size or 0 if there and entry.digest in there else 0
+            path = f"{self._parts}/{entry.digest}"
+            had = self._there[entry.digest].size or 0 if entry.digest in self._there else 0
             size = had // jobs.CHUNK * jobs.CHUNK if had < entry.size else 0
-        local = os.path.join(source, entry.path)
+        local = os.path.join(self._source, entry.path)
+        fresh = entry.size < RESUMED
         sent = yield from jobs.send_file(
-            Sending(local, path, entry.size, entry.digest, entry.mode, modes, size, hashed, fresh=entry.size < RESUMED), progress.advance
+            Sending(local, path, entry.size, entry.digest, entry.mode, self._modes, size, self._hashed, fresh), self._advance
         )
         if entry.size >= RESUMED:
-            yield from jobs.check(wire.rename(path, f"{root}/{entry.path}"))
+            yield from jobs.check(wire.rename(path, f"{self._root}/{entry.path}"))
         return sent
 
-    # Large ones first, so that none is left over when all others are done; of the same content one after the other.
-    ordered = sorted(entries, key=lambda entry: -entry.size)
-    twins = [entry for index, entry in enumerate(large) if any(entry.digest == other.digest for other in large[:index])]
-    for round_ in ([entry for entry in ordered if entry not in twins], *([entry] for entry in twins)):
-        for sent in pool.run((send(entry) for entry in round_), len(round_)):
-            done.sent_files += 1
-            done.sent_bytes += sent
+    def count(self, sent: int) -> None:
+        """One more file that was sent; not in the job, which may run in any thread."""
+        self.done.sent_files += 1
+        self.done.sent_bytes += sent
+
+    def send(self, entries: t.Sequence[Entry]) -> None:
+        """Send all of them, over as many connections as are worth it."""
+        self._advance = Progress("sending", self._say, files=len(entries), size=sum(entry.size for entry in entries)).advance
+        large = [entry for entry in entries if entry.size >= RESUMED]
+        if large:
+            self._pool.first.do(jobs.answers([wire.make_folder(self._parts, 0o700)]))
+            self._there = self._pool.first.do(jobs.listing(self._parts)) or {}
+        # Large ones first, so that none is left over when all others are done; of the same content one after the other.
+        ordered = sorted(entries, key=lambda entry: -entry.size)
+        twins = [entry for index, entry in enumerate(large) if any(entry.digest == other.digest for other in large[:index])]
+        for round_ in ([entry for entry in ordered if entry not in twins], *([entry] for entry in twins)):
+            for sent in self._pool.run(map(self.sending, round_), len(round_)):
+                self.count(sent)
 
 
 def _make_links(pool: Pool, root: str, entries: t.Sequence[Entry]) -> None:
