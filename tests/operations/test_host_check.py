@@ -246,7 +246,7 @@ def test_swap():
             limit = free - (20 << 20)
             with subprocess.Popen([sys.executable, "-c", SWAPPED], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as hog:
                 assert hog.stdout.readline() == b"1\n"
-                until(lambda: look({"kind": "swap", "measure": "free"})[0]["value"] < limit)
+                until(lambda: look({"kind": "swap", "measure": "free", "warn": 1})[0]["value"] < limit)
                 one("warning", "below warn", kind="swap", measure="free", warn=limit, crit=1)
                 one("failed", "below crit", kind="swap", measure="free", crit=limit)
                 hog.stdin.close()
