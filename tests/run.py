@@ -27,8 +27,8 @@ from runner.venvs import Missing
 
 # The order is that of starting: what takes longest, or lets others start, comes first.
 _ORDER = [
-    "testbed", "ruff", "yamllint", "mypy", "changelog", "units", "molecule", "database", "operations", "remote", "sanity", "integration",
-    "docs", "units-target", "units-newest", "offsite", "demo", "ansible-lint", "galaxy", "sanity-newest", "soak",
+    "testbed", "ruff", "yamllint", "mypy", "changelog", "units", "molecule", "database", "operations", "containers", "remote", "sanity",
+    "integration", "docs", "units-target", "units-newest", "offsite", "demo", "ansible-lint", "galaxy", "sanity-newest", "soak",
 ]  # fmt: skip
 _ALL = {stage.name: stage for stage in [*lint.STAGES, *ansible_test.STAGES, *trials.STAGES]}
 if set(_ORDER) != set(_ALL):

@@ -328,7 +328,8 @@ class _Sender:
         large = [entry for entry in entries if entry.size >= RESUMED]
         if large:
             self._pool.first.do(jobs.answers([wire.make_folder(self._parts, 0o700)]))
-            self._there = self._pool.first.do(jobs.listing(self._parts)) or {}
+            begun: dict[str, Attributes] | None = self._pool.first.do(jobs.listing(self._parts))
+            self._there = begun or {}
         # Large ones first, so that none is left over when all others are done; of the same content one after the other.
         ordered = sorted(entries, key=lambda entry: -entry.size)
         twins = [entry for index, entry in enumerate(large) if any(entry.digest == other.digest for other in large[:index])]
