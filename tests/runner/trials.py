@@ -30,19 +30,17 @@ def _units(job: Job) -> Tally:
     return job.pytest(job.venv("units", *OLDEST), "-n", "2", UNITS)
 
 
-_ONCE = (
-    "playbooks/test_incident.py",
-    "playbooks/test_smoke_tests_in_a_deploy.py",
-    "playbooks/test_windows_tasks.py",
-    "plugins/module_utils/_logs/test_rotate_crash_points.py",
-    "plugins/module_utils/_release/test_crash_points.py",
-)
+# Sweeps of kills, and the longest plays, tell nothing of another Python or ansible-core that the other tests do not.
+_SWEEPS = ("plugins/module_utils/_logs/test_rotate_crash_points.py", "plugins/module_utils/_release/test_crash_points.py")
+_PLAYS = ("playbooks/test_incident.py", "playbooks/test_smoke_tests_in_a_deploy.py", "playbooks/test_windows_tasks.py")
+
+
+def _without(*names: str) -> list[str]:
+    return [f"--ignore={UNITS / name}" for name in names]
 
 
 def _units_newest(job: Job) -> Tally:
-    # Sweeps of kills, and the longest plays, tell nothing of another ansible-core that the others do not.
-    left = [f"--ignore={UNITS / name}" for name in _ONCE]
-    return job.pytest(job.venv("newest", *NEWEST), "-n", "2", *left, UNITS)
+    return job.pytest(job.venv("newest", *NEWEST), "-n", "2", *_without(*_SWEEPS, *_PLAYS), UNITS)
 
 
 def _units_target(job: Job) -> Tally:
@@ -63,7 +61,7 @@ def _units_target(job: Job) -> Tally:
     folders = [folder for folder in (UNITS / "plugins/module_utils", UNITS / "plugins/modules") if any(folder.rglob("test_*.py"))]
     if not folders:
         return tally
-    return tally + job.pytest(bin_folder, *folders, env={"PYTHONPATH": f"{borrowed}{os.pathsep}{COLLECTIONS}"})
+    return tally + job.pytest(bin_folder, *_without(*_SWEEPS), *folders, env={"PYTHONPATH": f"{borrowed}{os.pathsep}{COLLECTIONS}"})
 
 
 def _offsite(job: Job) -> Tally:

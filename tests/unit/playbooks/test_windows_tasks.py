@@ -126,6 +126,7 @@ def play(machine, *words, more="more", **variables):
         "ANSIBLE_COLLECTIONS_PATH": f"{COLLECTION.parents[2]}:{machine / more}",
         "ANSIBLE_LOCAL_TEMP": str(machine / "tmp"),
         "ANSIBLE_NOCOLOR": "1",
+        "ANSIBLE_PIPELINING": "1",
         "RUNBOOK_TEST_TASKS": str(machine / "tasks.json"),
     }
     given = json.dumps({f"windows_tasks_{name}": value for name, value in variables.items()})
