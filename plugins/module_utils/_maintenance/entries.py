@@ -46,8 +46,12 @@ class Entries(t.Protocol):
     def is_file(self, name: str) -> bool:
         """Whether that name is a regular file, itself and not through a link."""
 
+    def all_names(self) -> list[str]:
+        """The sorted names in the folder."""
+
     def names(self) -> list[str]:
-        """The sorted names in the folder, without what an interrupted run left behind."""
+        """The same without what an interrupted run left behind."""
+        return [name for name in self.all_names() if not is_left_over(name)]
 
     def read(self, name: str) -> bytes | None:
         """The content of a regular file, or None when there is none; anything else under that name is refused."""
@@ -72,6 +76,8 @@ class Entries(t.Protocol):
 
     def ensure_only(self, wanted: t.Collection[str], data: bytes, mode: int) -> bool:
         """Exactly the wanted files, the new ones made before the old ones go."""
+        made = [self.ensure_file(name, data, mode) for name in wanted]
+        return any(made) | self._without(lambda name: name not in wanted)
 
     def ensure_no_folder(self, name: str, ours: t.Collection[str] | None = None) -> bool:
         """No folder of that name, unless it holds something that is not ours (None: all is).
@@ -81,6 +87,11 @@ class Entries(t.Protocol):
 
     def remove_partials(self, names: t.Collection[str]) -> bool:
         """Remove what interrupted runs left beside the files of these names."""
+        return self._without(lambda name: is_left_over(name, names))
+
+    def _without(self, unwanted: t.Callable[[str], bool]) -> bool:
+        gone = [self.ensure_absent(name) for name in self.all_names() if unwanted(name)]
+        return any(gone)
 
     def sync(self) -> None:
         """Make the names in the folder survive a power failure, where that is ours to say."""

@@ -18,12 +18,12 @@ import typing as t
 
 from .._common.errors import InvalidInput, Refused
 from .._common.files import site_base
-from .entries import HTACCESS, PUBLIC, Owner, is_left_over
+from .entries import HTACCESS, PUBLIC, Entries, Owner
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
-class Folder:
+class Folder(Entries):
     """An open folder. ``fd`` is None for one that check mode only imagines: it is empty."""
 
     def __init__(self, fd: int | None, path: str, owner: Owner, dry: bool) -> None:
@@ -56,9 +56,6 @@ class Folder:
     def is_file(self, name: str) -> bool:
         found = self.found(name)
         return found is not None and stat.S_ISREG(found.st_mode)
-
-    def names(self) -> list[str]:
-        return [name for name in self._all() if not is_left_over(name)]
 
     def read(self, name: str) -> bytes | None:
         found = self.found(name)
@@ -149,22 +146,6 @@ class Folder:
                 os.unlink(name, dir_fd=self.fd)
         return True
 
-    def ensure_only(self, wanted: t.Collection[str], data: bytes, mode: int) -> bool:
-        changed = False
-        for name in wanted:
-            changed |= self.ensure_file(name, data, mode)
-        for name in self._all():
-            if name not in wanted:
-                changed |= self.ensure_absent(name)
-        return changed
-
-    def remove_partials(self, names: t.Collection[str]) -> bool:
-        changed = False
-        for name in self._all():
-            if is_left_over(name, names):
-                changed |= self.ensure_absent(name)
-        return changed
-
     def ensure_no_folder(self, name: str, ours: t.Collection[str] | None = None) -> bool:
         if self.found(name) is None:
             return False
@@ -180,7 +161,7 @@ class Folder:
         if self.fd is not None and not self.dry:
             os.fsync(self.fd)
 
-    def _all(self) -> list[str]:
+    def all_names(self) -> list[str]:
         if self.fd is None:
             return []
         with self._told(None):

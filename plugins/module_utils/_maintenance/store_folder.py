@@ -16,7 +16,7 @@ import typing as t
 
 from .._common.errors import InvalidInput, Refused, RunbookError
 from .._release.store import Stat, Store
-from .entries import FLAG, HTACCESS, PUBLIC, Owner, is_left_over
+from .entries import FLAG, HTACCESS, PUBLIC, Entries, Owner
 
 
 class Seen:
@@ -52,7 +52,7 @@ class Seen:
                 del known[each]
 
 
-class StoreFolder:
+class StoreFolder(Entries):
     """The folder ``name`` of a store, ``""`` being the base. ``there`` is False for one that check mode only imagines: it is empty.
 
     ``log`` takes a line for everything that is done, or would be done where the folder is ``dry``.
@@ -76,9 +76,6 @@ class StoreFolder:
     def is_file(self, name: str) -> bool:
         found = self._found(name)
         return found is not None and found.kind == "file"
-
-    def names(self) -> list[str]:
-        return [name for name in self._all() if not is_left_over(name)]
 
     def read(self, name: str) -> bytes | None:
         found = self._found(name)
@@ -150,22 +147,6 @@ class StoreFolder:
                 self._store.remove(self._at(name))
         return True
 
-    def ensure_only(self, wanted: t.Collection[str], data: bytes, mode: int) -> bool:
-        changed = False
-        for name in wanted:
-            changed |= self.ensure_file(name, data, mode)
-        for name in self._all():
-            if name not in wanted:
-                changed |= self.ensure_absent(name)
-        return changed
-
-    def remove_partials(self, names: t.Collection[str]) -> bool:
-        changed = False
-        for name in self._all():
-            if is_left_over(name, names):
-                changed |= self.ensure_absent(name)
-        return changed
-
     def ensure_no_folder(self, name: str, ours: t.Collection[str] | None = None) -> bool:
         if self._found(name) is None:
             return False
@@ -194,7 +175,7 @@ class StoreFolder:
             what = "a folder" if kind == "folder" else "a regular file"
             raise Refused(f"{self._shown(name)} is not {what}; look at what it is, move it away and run again")
 
-    def _all(self) -> list[str]:
+    def all_names(self) -> list[str]:
         if not self._there:
             return []
         with self._told(None):
