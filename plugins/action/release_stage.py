@@ -90,9 +90,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         # As they were given: checking them here has expanded ~ to this machine's home.
         return execute_watched(self, MODULE, dict(self._task.args), self._vars)
 
-    def _walked(self, options: t.Mapping[str, t.Any]) -> tuple[ResolvedSource, Walked]:
+    def _source(self, options: t.Mapping[str, t.Any]) -> ResolvedSource:
         src = options["src"]
-        source = resolve_source(
+        return resolve_source(
             src=src and self._find(src),
             url=options["url"],
             checksum=options["checksum"],
@@ -101,9 +101,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             strip_components=options["strip_components"],
             timeout=options["timeout"],
         )
+
+    def _walked(self, source: ResolvedSource, options: t.Mapping[str, t.Any]) -> Walked:
         # The worker's parent is the run, the task is the same for all hosts: together they name one walk.
         run = f"{os.getppid()} {self._task._uuid}"
-        return source, walk_once(source.path, rules_from_options(options), Cache(options["cache_dir"]).root, run)
+        return walk_once(source.path, rules_from_options(options), Cache(options["cache_dir"]).root, run)
 
     def _stage_from_here(self, options: t.Mapping[str, t.Any], run: Run) -> dict[str, t.Any]:
         """The use case for a host on which nothing can be executed."""
@@ -111,14 +113,14 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             raise InvalidInput(f"remote_src can't be used over {options['backend']}, nothing can be executed on that host; give src or url")
         if options["swap"] and not options["lock_owner"]:
             raise InvalidInput("swap needs lock_owner; use the module release_swap otherwise")
-        found: list[tuple[ResolvedSource, Walked]] = []
+        source = self._source(options)  # a download may take longer than a server waits for a first request
+        walked: list[Walked] = []
 
         def walk() -> tuple[str, Manifest]:
-            source, walked = self._walked(options)
-            found.append((source, walked))
-            return source.path, walked.manifest
+            walked.append(self._walked(source, options))
+            return source.path, walked[0].manifest
 
-        return self._with_notes(stage_remote(options, run, walk), *found[0])
+        return self._with_notes(stage_remote(options, run, walk), source, walked[0])
 
     @staticmethod
     def _with_notes(result: dict[str, t.Any], source: ResolvedSource, walked: Walked) -> dict[str, t.Any]:
@@ -132,7 +134,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
     def _stage(self, options: dict[str, t.Any]) -> dict[str, t.Any]:
         rules = rules_from_options(options)
         cache = Cache(options["cache_dir"]).root
-        source, walked = self._walked(options)
+        source = self._source(options)
+        walked = self._walked(source, options)
         request = stage_request(options, rules, walked.manifest.root, socket.gethostname())
         memory = Memory(cache, str(self._vars.get("inventory_hostname")), options["path"])
         talk = Conversation(

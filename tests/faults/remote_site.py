@@ -56,10 +56,14 @@ class FilledStore(LocalStore):
                 put.stamps[entry.path] = "seen"
         return put
 
+    moves_first = False  # what one step does in which order is not promised
+
     def write_each(self, files: t.Mapping[str, bytes], move: tuple[str, str] | None = None) -> None:
+        if move and self.moves_first:
+            self.rename(*move)
         for name, data in files.items():
             self.write(name, data)
-        if move:
+        if move and not self.moves_first:
             self.rename(*move)
 
     def space(self) -> tuple[int, int] | None:

@@ -135,6 +135,21 @@ class TestPassword:
             assert "was right and not enough; the server takes password" in said
             assert "the password is not taken" in says(server, ("rsa",), password=PASSWORD)
 
+    def test_a_refused_key_costs_one_attempt_and_no_more(self, place, reach, says, key_file):
+        """A server that ends the connection at the second failure lets the right password in."""
+        with OwnSshd(place / "strict", "MaxAuthTries 2") as server:
+            assert reach(server, ("rsa",), password=PASSWORD, private_key=key_file("ed25519")) == ["a file"]
+            said = says(server, ("rsa",), private_key=key_file("ed25519"))
+            assert "was refused. Check user, and that the public half" in said
+        with OwnSshd(place / "strict-both", "MaxAuthTries 2", "AuthenticationMethods publickey,password") as server:
+            server.authorize((KEYS / "ed25519.pub").read_text())
+            said = says(server, ("rsa",), password="wrong", private_key=key_file("ed25519"))
+            assert "was right and not enough, the password was refused" in said
+
+    def test_where_keys_are_not_taken(self, place, reach, key_file):
+        with OwnSshd(place / "no-keys", "PubkeyAuthentication no") as server:
+            assert reach(server, ("rsa",), password=PASSWORD, private_key=key_file("ed25519")) == ["a file"]
+
 
 class TestKeys:
     @pytest.mark.parametrize(

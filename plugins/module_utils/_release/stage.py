@@ -179,17 +179,17 @@ class Stager(Staging):
         """Build, verify and record the release; or answer the sha256 that are still ``lacking``."""
         with self.alone():
             lock.check(self.site, self.request.lock_owner)
-            manifest = self._begun or self._begun_before()
+            manifest = self._begun_manifest()
             built = self._build_tree(manifest, source)
             if built.lacking:
                 return {"lacking": sorted(set(built.lacking)), "notes": self.notes}
             return {"done": self._make_ready(manifest, built)}
 
-    def _begun_before(self) -> Manifest:
-        data = self.store.read(f"{self.incoming.path}/manifest.json")
-        if data is None:
+    def _begun_manifest(self) -> Manifest:
+        name = f"{self.incoming.path}/manifest.json"
+        if self.store.stat(name) is None:  # another run may have finished it meanwhile
             raise RunbookError(f"nothing is being staged as {self.release} on {self.store.base}; run the deploy again")
-        return Manifest.from_json(data, self._known.any)
+        return self._begun or Manifest.from_json(self.store.read(name) or b"", self._known.any)
 
     def _build_tree(self, manifest: Manifest, source: str | None) -> Built:
         self.incoming.harvest(manifest)

@@ -115,6 +115,7 @@ class Files:
         except FileNotFoundError:
             self.make_folder(posixpath.dirname(next(iter(files))), 0o700)
             self._fill_each(pieces, mode=mode)
+        self._changing(*files, *(move or ()))  # sending may have taken long
         if self.offers(wire.POSIX_RENAME):
             pairs = [*((partial, name) for name, partial in partials.items()), *([move] if move else [])]
             renames = [self._renaming(old, new) for old, new in pairs]
@@ -222,6 +223,7 @@ class Files:
             return True
         there = self.stat(new)
         if there is None or there.kind == "folder":
+            self._changing(old, new)
             self._client.ask(wire.rename(one, other)).check()  # which refuses what is there
             return True
         aside = _aside(new)

@@ -42,7 +42,8 @@ def look_into(path: str) -> Job[tuple[Attributes | None, dict[str, Attributes]]]
         if opened.code == wire.OK:
             yield [wire.close(opened.handle(), path)]
         return None, {}
-    return looked.attributes(), (yield from _names(path, opened))
+    what = looked.attributes()
+    return what, {} if _missing(opened) else (yield from _names(path, opened))
 
 
 def _names(path: str, opened: wire.Reply) -> Job[dict[str, Attributes]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import typing as t
 
@@ -24,6 +25,10 @@ class Means:
     key: paramiko.PKey | None
     agent: t.Sequence[paramiko.PKey]
     password: str | None
+
+
+# What is taken to be possible as long as the server has not said.
+_ALL = ("publickey", "password", "keyboard-interactive")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,9 +59,10 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
     said: list[str] = []
     unanswered: list[str] = []
     refused: set[str] = set()
-    # A key that was named is most often the right one: to ask first what the server takes would be two round trips more.
+    # A key that was named is most often the right one: to ask first what the server takes would be two round trips more. To ask
+    # afterwards would count as a failure; the first attempt of a kind that it does not take tells.
     guessed = means.key is not None
-    allowed = ["publickey"] if guessed else _taken(transport, account)
+    allowed = list(_ALL) if guessed else _taken(transport, account)
     if not allowed:
         return
     for attempt in _attempts(transport, account, means, unanswered):
@@ -67,29 +73,31 @@ def log_in(transport: paramiko.Transport, account: Account, means: Means) -> Non
             said.append(f"{attempt.name} is not taken")
             continue
         try:
-            allowed = attempt.run()
-        except library.BadAuthenticationType as error:
-            allowed, guessed = list(error.allowed_types), False
-            said.append(f"{attempt.name} is not taken")
-            continue
+            allowed, guessed = attempt.run(), False
         except library.AuthenticationException as error:
             if transport.auth_handler is not None and transport.auth_handler.is_authenticated():
                 return  # let in, and put out at once: whoever asks for a session next is told why not
-            refused.add(attempt.method)
-            said.append(_refusal(attempt, error))
+            if guessed and isinstance(error, library.BadAuthenticationType):
+                allowed, guessed = list(error.allowed_types), False
+                said.append(f"{attempt.name} is not taken")
+            else:
+                refused.add(attempt.method)
+                said.append(_refusal(attempt, error))
             if not transport.is_active():
                 said.append("the server ended the connection (too many keys or failures, or the account is blocked)")
                 break
-            if guessed:
-                allowed, guessed = _taken(transport, account), False
-                if not allowed:
-                    return
             continue
         if not allowed:
             return
         said.append(f"{attempt.name} was right and not enough")
+    if guessed and transport.is_active():
+        # There is nothing left that a failure more could spoil.
+        with contextlib.suppress(RunbookError, library.SSHException, OSError, EOFError):
+            allowed, guessed = _taken(transport, account), False
+    if transport.is_authenticated():
+        return
     asked = f"; it asks {unanswered[0]!r}, which nothing here can answer" if unanswered else ""
-    takes = f"; the server takes {' or '.join(allowed)}" if allowed else ""
+    takes = f"; the server takes {' or '.join(allowed)}" if allowed and not guessed else ""
     raise RunbookError(f"cannot log in to {account}: {', '.join(_merged(said))}{takes}{asked}. {_advice(means, refused, account)}")
 
 

@@ -157,9 +157,15 @@ def test_a_second_step_that_fails_is_undone(folders, monkeypatch):
     assert serves(folders) == "version 2\n"
 
 
-@pytest.mark.parametrize("act", ["swap", "back", "withdraw", "adopt", "stage", "finish"])
+class MovingFirst(FolderStore):
+    moves_first = True
+
+
+@pytest.mark.parametrize("act", ["swap", "back", "withdraw", "adopt", "stage", "stage, moved first", "finish"])
 def test_killed_anywhere_a_site_without_links_is_whole(quick, act):
     first, work = RemoteSite(os.path.join(quick, "first")), RemoteSite(os.path.join(quick, "work"))
+    if act == "stage, moved first":
+        act, work.kind = "stage", MovingFirst
     os.makedirs(first.place)
     if act == "adopt":
         os.makedirs(first.path("current"))
