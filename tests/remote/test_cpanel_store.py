@@ -73,7 +73,7 @@ def source(tmp_path: pathlib.Path) -> tuple[str, Manifest]:
     root = tmp_path / "source"
     for name, data in {
         "index.php": b"<?php echo 'one';\n",
-        "wp/deep/er/page.html": "<p>Grüße, مرحبا</p>".encode(),
+        "wp/deep/er/page.html": "<!DOCTYPE html>\n<html lang='de'><p>Grüße, مرحبا</p></html>".encode(),
         "wp/a,b.txt": b"comma\n",
         "wp/latin.txt": "Grüße".encode("iso-8859-1"),
         "img/logo.png": bytes(range(256)) * 20,
@@ -380,6 +380,25 @@ def test_what_was_not_unpacked_is_unpacked_again(make: Make, version: int, sourc
     with pytest.raises(RunbookError, match="says that it unpacked the release, but .* missing"):
         store.put_tree(*source, "releases/2", {})
     assert store.names("releases") == ["1"], "half a release is not left under its name"
+
+
+@pytest.mark.parametrize("kind", ["lie", "truncate"])
+def test_half_a_release_is_removed_although_what_was_there_is_remembered(
+    make: Make, version: int, source: tuple[str, Manifest], kind: str
+) -> None:
+    double, store = make(version)
+    double.fail("Fileman::fileop:extract", kind, times=0)
+    with store.mutex():
+        with pytest.raises(RunbookError, match="says that it unpacked the release, but .* missing"):
+            store.put_tree(*source, ".runbook/incoming/1/tree", {})
+        assert os.listdir(site(double) / ".runbook/incoming/1") == os.listdir(site(double) / ".runbook/archives") == []
+        double.faults.clear()
+        store.put_tree(*source, ".runbook/incoming/1/tree", {})
+        assert store.stat(".runbook/incoming/1/tree").kind == "folder"
+        (site(double) / ".runbook/incoming/1/tree/index.php").write_bytes(b"<?php echo 'bad';\n")
+        assert "were damaged" in store.put_tree(*source, ".runbook/incoming/1/tree", {}).notes[0]
+        assert store.stat(".runbook/incoming/1/tree").kind == "folder"
+        assert store.rename(".runbook/incoming/1/tree", "1") and on_disk(double, "1").root == source[1].root
 
 
 def test_bytes_that_differ_are_seen_and_sent_again(make: Make, source: tuple[str, Manifest]) -> None:
@@ -810,6 +829,11 @@ def test_steps_are_looked_at_also_while_the_mutex_is_held(make: Make, version: i
             store.remove("state")
         double.faults.clear()
         assert store.read("state") == b"x"
+        assert store.read("current/index.php") == b"old"
+        swap(store)
+        assert store.read("current/index.php") == b"new" and store.read("releases/1/index.php") == b"old"
+        store.rename("releases/1", "releases/4")
+        assert store.read("releases/1/index.php") is None and store.read("releases/4/index.php") == b"old"
 
 
 def test_names_that_somebody_else_took_are_seen_although_the_mutex_is_held(make: Make, version: int) -> None:
