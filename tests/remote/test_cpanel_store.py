@@ -731,6 +731,7 @@ def test_who_lost_the_mutex_changes_nothing_more(make: Make) -> None:
 
 def test_what_is_asked_once_is_not_asked_again_and_forgotten_at_the_end(make: Make, version: int) -> None:
     double, store = make(version)
+    large = b"x" * 300_000 + b"y"
     store.write(".runbook/swap.json", b"one")
     store.write(".runbook/releases/1.json", b"record")
     with store.mutex():
@@ -750,6 +751,9 @@ def test_what_is_asked_once_is_not_asked_again_and_forgotten_at_the_end(make: Ma
         assert store.read(".runbook/swap.json") == b"two" and store.names("releases") == ["2"]
         assert store.stat("releases/2").kind == "folder" and store.names("releases/2") == []
         assert store._api.calls == before, "what this run did itself is known too"
+        store.write(".runbook/large", large)
+        (site(double) / ".runbook/large").write_bytes(large[::-1])
+        assert store.read(".runbook/large") == large[::-1], "only its size was seen"
         store.remove(".runbook/swap.json")
         assert store.read(".runbook/swap.json") is None and store.names(".runbook/releases") == ["1.json"]
     (site(double) / ".runbook/swap.json").write_text("of another")

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Changes of single names: files are written, folders made, either removed. Each is looked at afterwards: an answer alone is no proof."""
+"""Changes of single names. What was written or removed is looked at afterwards: that the server says so is no proof."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .._common.errors import RunbookError
 from . import calls
 from .answers import ApiError
 from .facts import Item
-from .files import LONG
+from .files import COMPARED, LONG
 from .looks import TRASH, Looks
 from .moves import Mover
 from .place import Place
@@ -48,7 +48,8 @@ class Changes:
                     f"{host} says that it stored {self._place.absolute(paths[path])}, but it did not; look there, then run again"
                 )
         for name, data in files.items():
-            self._looks.wrote(name, data)
+            if len(data) <= COMPARED:  # of what is larger only the size was seen
+                self._looks.wrote(name, data)
 
     def append(self, name: str, data: bytes) -> None:
         """Add one line by writing the file anew (the API can't append), after a line that was torn if there is one."""
