@@ -30,7 +30,7 @@ from .small_site import Content, Result, SmallSite, defaults
 class FilledStore(LocalStore):
     """A local store that is filled from elsewhere."""
 
-    links = True
+    links = hard_links = True
 
     def put_tree(self, source: str, manifest: t.Any, folder: str, known: t.Any, say: t.Any = None, hardlink: bool = True) -> Put:
         put, root = Put(), pathlib.Path(self.absolute(folder))

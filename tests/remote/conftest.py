@@ -12,6 +12,7 @@ import tempfile
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._sftp import mutex
+from remote.cpanel_double import Double
 from remote.hosting import Hosting
 from remote.plain_server import PASSWORD, USER, PlainServer
 from remote.rounds import SEED
@@ -69,6 +70,44 @@ def plain(plain_folder):
     """A server that knows no extension; ``plain.well(…)`` gives it trouble."""
     with PlainServer(plain_folder) as server:
         yield server
+
+
+CPANEL_HOME = pathlib.Path("/srv/runbook-cpanel")
+CPANEL_TOKEN = "S3CRETTOKEN0123456789"
+
+
+@pytest.fixture(scope="session")
+def cpanel_site(hosting):
+    """A site in the home folder of a cPanel account, which Apache serves."""
+    shutil.rmtree(CPANEL_HOME, ignore_errors=True)
+    CPANEL_HOME.mkdir(mode=0o755)
+    CPANEL_HOME.chmod(0o755)
+    yield hosting.site(owner=None, parent=CPANEL_HOME)
+    shutil.rmtree(CPANEL_HOME, ignore_errors=True)
+
+
+@pytest.fixture
+def cpanel_place(cpanel_site):
+    """The same, empty."""
+    cpanel_site.empty()
+    return cpanel_site
+
+
+@pytest.fixture
+def start_panel(cpanel_place):
+    """Starts that account's server, of a version; ``remote`` is what a module's option needs to reach it."""
+    started = []
+
+    def start(version: int) -> Double:
+        double = Double(CPANEL_HOME, token=CPANEL_TOKEN, version=version)
+        port = double.start()
+        double.remote = {"host": "http://127.0.0.1", "port": port, "user": "site", "token": CPANEL_TOKEN, "timeout": 10.0}
+        started.append(double)
+        return double
+
+    yield start
+    for double in started:
+        double.stop()
 
 
 @pytest.fixture

@@ -13,15 +13,11 @@ import itertools
 import os
 import pathlib
 import subprocess
-import sys
 import threading
 import time
 import typing as t
 
 import pytest
-
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput, Refused, RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._cpanel.account import account_from_options
 from ansible_collections.runbook.ops.plugins.module_utils._cpanel.api import Api
@@ -29,7 +25,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._cpanel.mutex import M
 from ansible_collections.runbook.ops.plugins.module_utils._cpanel.store import CpanelStore
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
 from ansible_collections.runbook.ops.plugins.module_utils._release.walk import Rules, manifest_of
-from cpanel_double import Double
+from remote.cpanel_double import Double
 
 TOKEN = "S3CRETTOKEN/+0123456789"
 Make = t.Callable[..., t.Tuple[Double, CpanelStore]]
@@ -77,7 +73,7 @@ def source(tmp_path: pathlib.Path) -> tuple[str, Manifest]:
     root = tmp_path / "source"
     for name, data in {
         "index.php": b"<?php echo 'one';\n",
-        "wp/deep/er/page.html": "<p>Grüße, مرحبا</p>".encode(),
+        "wp/deep/er/page.html": "<!DOCTYPE html>\n<html lang='de'><p>Grüße, مرحبا</p></html>".encode(),
         "wp/a,b.txt": b"comma\n",
         "wp/latin.txt": "Grüße".encode("iso-8859-1"),
         "img/logo.png": bytes(range(256)) * 20,
@@ -386,6 +382,25 @@ def test_what_was_not_unpacked_is_unpacked_again(make: Make, version: int, sourc
     assert store.names("releases") == ["1"], "half a release is not left under its name"
 
 
+@pytest.mark.parametrize("kind", ["lie", "truncate"])
+def test_half_a_release_is_removed_although_what_was_there_is_remembered(
+    make: Make, version: int, source: tuple[str, Manifest], kind: str
+) -> None:
+    double, store = make(version)
+    double.fail("Fileman::fileop:extract", kind, times=0)
+    with store.mutex():
+        with pytest.raises(RunbookError, match="says that it unpacked the release, but .* missing"):
+            store.put_tree(*source, ".runbook/incoming/1/tree", {})
+        assert os.listdir(site(double) / ".runbook/incoming/1") == os.listdir(site(double) / ".runbook/archives") == []
+        double.faults.clear()
+        store.put_tree(*source, ".runbook/incoming/1/tree", {})
+        assert store.stat(".runbook/incoming/1/tree").kind == "folder"
+        (site(double) / ".runbook/incoming/1/tree/index.php").write_bytes(b"<?php echo 'bad';\n")
+        assert "were damaged" in store.put_tree(*source, ".runbook/incoming/1/tree", {}).notes[0]
+        assert store.stat(".runbook/incoming/1/tree").kind == "folder"
+        assert store.rename(".runbook/incoming/1/tree", "1") and on_disk(double, "1").root == source[1].root
+
+
 def test_bytes_that_differ_are_seen_and_sent_again(make: Make, source: tuple[str, Manifest]) -> None:
     double, store = make()
     extract, spoilt = double._op_extract, []
@@ -604,7 +619,7 @@ def dead(double: Double) -> Mutex:
     """A mutex whose holder was killed: nobody moves it any more."""
     store = open_store(double, beat=1000.0)
     store.make_folder(".runbook/trash", 0o700)
-    mutex = Mutex(store._mover, store._rel(".runbook"), store._destroy, lambda line: None, stale_after=1000.0, beat=1000.0)
+    mutex = Mutex(store._mover, store._place.rel(".runbook"), store._changes.destroy, lambda line: None, stale_after=1000.0, beat=1000.0)
     mutex.acquire()
     return mutex
 
@@ -696,7 +711,7 @@ def test_a_lying_mutex_is_not_believed(make: Make, version: int) -> None:
 
 
 def dead_waiter(store: CpanelStore) -> Mutex:
-    return Mutex(store._mover, store._rel(".runbook"), store._destroy, lambda line: None)
+    return Mutex(store._mover, store._place.rel(".runbook"), store._changes.destroy, lambda line: None)
 
 
 def test_who_lost_the_mutex_changes_nothing_more(make: Make) -> None:
@@ -709,6 +724,200 @@ def test_who_lost_the_mutex_changes_nothing_more(make: Make) -> None:
         with pytest.raises(RunbookError, match="nothing more is changed"):
             store.write("state", b"x")
         os.rename(site(double) / ".runbook/taken", site(double) / ".runbook/mutex")
+
+
+# -- what is remembered while the mutex is held -----------------------------------------------------------------
+
+
+def test_what_is_asked_once_is_not_asked_again_and_forgotten_at_the_end(make: Make, version: int) -> None:
+    double, store = make(version)
+    large = b"x" * 300_000 + b"y"
+    store.write(".runbook/swap.json", b"one")
+    store.write(".runbook/releases/1.json", b"record")
+    with store.mutex():
+        before = store._api.calls
+        for _again in range(2):
+            assert store.check_base() and store.names(".runbook/releases") == ["1.json"] and store.stat("current") is None
+            assert store.read_each([".runbook/swap.json", ".runbook/releases/1.json", "none", ".runbook/lock/owner.json"]) == [
+                b"one",
+                b"record",
+                None,
+                None,
+            ]
+        assert store._api.calls == before, "all that was asked in the call that proved that the mutex is ours"
+        store.write(".runbook/swap.json", b"two")
+        store.make_folder("releases/2", 0o755)
+        before = store._api.calls
+        assert store.read(".runbook/swap.json") == b"two" and store.names("releases") == ["2"]
+        assert store.stat("releases/2").kind == "folder" and store.names("releases/2") == []
+        assert store._api.calls == before, "what this run did itself is known too"
+        store.write(".runbook/large", large)
+        (site(double) / ".runbook/large").write_bytes(large[::-1])
+        assert store.read(".runbook/large") == large[::-1], "only its size was seen"
+        store.remove(".runbook/swap.json")
+        assert store.read(".runbook/swap.json") is None and store.names(".runbook/releases") == ["1.json"]
+    (site(double) / ".runbook/swap.json").write_text("of another")
+    (site(double) / ".runbook/releases/3.json").write_text("of another")
+    assert store.read(".runbook/swap.json") == b"of another"
+    with store.mutex():
+        assert store.read(".runbook/swap.json") == b"of another" and store.names(".runbook/releases") == ["1.json", "3.json"]
+
+
+def test_nothing_is_known_before_the_mutex_is_ours(make: Make, version: int) -> None:
+    """What is asked together with the first try, which fails here, was asked while the site was another's."""
+    double, store = make(version)
+    store.write(".runbook/swap.json", b"of the one before")
+    double.fail({136: "Fileman::rename_file", 110: "Fileman::fileop:rename"}[version], "lie")
+    store._api.sleep = lambda _seconds: (site(double) / ".runbook/swap.json").write_text("of the one before, at its end") and None
+    with store.mutex():
+        assert store.read(".runbook/swap.json") == b"of the one before, at its end"
+
+
+def test_a_mutex_is_waited_for_although_nobody_was_seen_to_hold_it(make: Make, version: int) -> None:
+    double, store = make(version)
+    assert store.check_base()
+    holder = dead(double)
+    entered: list[bytes | None] = []
+
+    def wait() -> None:
+        with store.mutex():
+            entered.append(store.read("state"))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    time.sleep(0.3)
+    assert entered == []
+    (site(double) / "state").write_text("as the holder left it")
+    holder.release()
+    thread.join(20)
+    assert entered == [b"as the holder left it"]
+
+
+@pytest.mark.parametrize("kind", ["lie", "truncate", "refuse"])
+def test_writing_is_looked_at_also_while_the_mutex_is_held(make: Make, version: int, kind: str) -> None:
+    double, store = make(version)
+    with store.mutex():
+        store.write("state", b"before")
+        double.fail("Fileman::upload_files", kind)
+        with pytest.raises(RunbookError, match="did not|infected"):
+            store.write("state", b"after!")
+        assert store.read("state") == (site(double) / "state").read_bytes(), "and nothing is believed of what failed"
+        with pytest.raises(RunbookError, match="did not"):
+            double.fail("Fileman::upload_files", "lie", skip=1)
+            store.write_each({"one": b"1", "two": "zwei é".encode()})
+        store.write_each({"one": b"1", "two": "zwei é".encode()})
+        assert store.read("two") == "zwei é".encode() == (site(double) / "two").read_bytes()
+
+
+def test_steps_are_looked_at_also_while_the_mutex_is_held(make: Make, version: int) -> None:
+    double, store = make(version)
+    live(double)
+    moves = {136: ["Fileman::move_file", "Fileman::rename_file"], 110: ["Fileman::fileop:move", "Fileman::fileop:rename"]}[version]
+    with store.mutex():
+        assert store.names("releases") == ["2"]
+        for function in moves:
+            double.fail(function, "lie", times=0)
+        for new in ("releases/3", "aside"):
+            with pytest.raises(RunbookError, match="says that .* was renamed to .*, but it was not"):
+                store.rename("releases/2", new)
+        with pytest.raises(RunbookError, match="but it was not"):
+            store.remove_tree("releases/2")
+        with pytest.raises(RunbookError, match="nothing was changed"):
+            swap(store)
+        double.faults.clear()
+        assert store.names("releases") == ["2"] and served(double) == "old"
+        store.write("state", b"x")
+        for function in ("Fileman::delete_file", "Fileman::fileop:unlink", "Fileman::fileop:trash"):
+            double.fail(function, "lie", times=0)
+        with pytest.raises(RunbookError, match="says that it deleted"):
+            store.remove("state")
+        double.faults.clear()
+        assert store.read("state") == b"x"
+        assert store.read("current/index.php") == b"old"
+        swap(store)
+        assert store.read("current/index.php") == b"new" and store.read("releases/1/index.php") == b"old"
+        store.rename("releases/1", "releases/4")
+        assert store.read("releases/1/index.php") is None and store.read("releases/4/index.php") == b"old"
+
+
+def test_names_that_somebody_else_took_are_seen_although_the_mutex_is_held(make: Make, version: int) -> None:
+    """A file manager asks for no mutex."""
+    double, store = make(version)
+    live(double)
+    with store.mutex():
+        assert store.names("releases") == ["2"] and store.stat("releases/1") is None
+        (site(double) / "releases/1").mkdir()
+        with pytest.raises(FileExistsError):
+            store.rename("releases/2", "releases/1")
+        with pytest.raises(OSError, match="taken"):
+            swap(store)
+    assert served(double) == "old" and os.listdir(site(double) / "releases/1") == []
+
+
+def test_a_history_that_was_read_short_with_the_mutex_is_not_written_back_short(make: Make, version: int) -> None:
+    double, store = make(version)
+    store.append(".runbook/history.jsonl", b"one\n" * 50)
+    double.fail("Fileman::get_file_content", "truncate")
+    with store.mutex(), pytest.raises(RunbookError, match="not given back whole"):
+        store.append(".runbook/history.jsonl", b"two\n")
+    assert (site(double) / ".runbook/history.jsonl").read_text() == "one\n" * 50
+    with store.mutex():
+        store.append(".runbook/history.jsonl", "zwei é\n".encode())
+        before = store._api.calls
+        store.append(".runbook/history.jsonl", b"three\n")
+        assert store._api.calls - before <= 3, "it is not read again to be added to"
+    assert (site(double) / ".runbook/history.jsonl").read_text() == "one\n" * 50 + "zwei é\nthree\n"
+
+
+def test_a_mutex_that_is_another_s_by_now_is_not_removed(make: Make, version: int) -> None:
+    double, store = make(version, timing={"stale_after": 1000.0, "beat": 1000.0})
+    mutex = site(double) / ".runbook/mutex"
+    with store.mutex():
+        os.rename(mutex, site(double) / ".runbook/taken")
+        mutex.mkdir()
+        (mutex / "owner-other").write_text("1")
+    assert os.listdir(mutex) == ["owner-other"]
+
+
+def test_a_mutex_is_given_back_whatever_the_host_allows(make: Make, version: int) -> None:
+    for trouble in ({"Batch::strict": "You do not have the feature \u201capishell\u201d."}, {"Fileman::delete_file": "It is disabled."}):
+        double, store = make(version, restricted=trouble)
+        for _round in range(2):
+            with store.mutex():
+                store.write("state", b"x")
+        assert os.listdir(site(double) / ".runbook") == ["trash"] and os.listdir(site(double) / ".runbook/trash") == []
+        assert store.notes == []
+
+
+@pytest.mark.parametrize("how", [{"page_size": 2}, {"published_lists": True}, {"wrapped": False}, {"content": "utf8"}])
+def test_what_is_asked_with_the_mutex_comes_in_several_shapes(make: Make, how: dict[str, t.Any]) -> None:
+    _double, store = make(**how)
+    for number in range(5):
+        store.write(f".runbook/releases/{number}.json", f"é {number}".encode())
+    with store.mutex():
+        names = store.names(".runbook/releases")
+        assert names == [f"{number}.json" for number in range(5)]
+        assert store.read_each([f".runbook/releases/{name}" for name in names]) == [f"é {number}".encode() for number in range(5)]
+
+
+def test_a_release_that_is_damaged_after_it_was_proved_shows(make: Make, source: tuple[str, Manifest]) -> None:
+    """The stamp of a staging is what was seen before the contents were read back."""
+    double, store = make()
+    with store.mutex():
+        put = store.put_tree(*source, "releases/1", {})
+        assert put.stamp == store.stamp("releases/1")
+    double_read = double.uapi_fileman_get_file_content
+
+    def damaging(params: dict[str, str], act: str) -> dict[str, t.Any]:
+        answer = double_read(params, act)
+        if params["file"] == "index.php":
+            (site(double) / "releases/2/index.php").write_text("damaged a moment after it was read")
+        return answer
+
+    double.uapi_fileman_get_file_content = damaging
+    with store.mutex():
+        put = store.put_tree(*source, "releases/2", {})
+        assert put.stamp != store.stamp("releases/2")
 
 
 # -- the connection ----------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 # Copyright (c) 2026, runbook.ops contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Maintenance of a site that is reached by SFTP alone, as visitors see it."""
+"""Maintenance of a site that is reached by SFTP or cPanel's API alone, as visitors see it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,22 @@ OFF: dict[str, t.Any] = {"state": "absent"}
 
 
 class Switched:
-    """A site whose maintenance is switched over SFTP, and visited over HTTP."""
+    """A site whose maintenance is switched without a shell, and visited over HTTP."""
 
-    def __init__(self, place: Place, path: str, remote: dict[str, t.Any]) -> None:
-        self.place, self.path = place, path
+    def __init__(self, place: Place, path: str, remote: dict[str, t.Any], backend: str = "sftp") -> None:
+        self.place, self.path, self.backend = place, path, backend
         suboptions = MAINTENANCE.options["remote"]["options"]
         self.remote = {**{name: option.get("default") for name, option in suboptions.items()}, **remote}
-        release = place.path("releases", "one")
+        release = place.path("releases", "one") if backend == "sftp" else place.path("current")
         release.mkdir(parents=True)
         (release / "index.html").write_text("the site")
-        place.path("current").symlink_to("releases/one")
+        if backend == "sftp":
+            place.path("current").symlink_to("releases/one")
+        self.untouched = self.names()
 
     def switch(self, check_mode: bool = False, **options: t.Any) -> dict[str, t.Any]:
         values = {name: option.get("default") for name, option in MAINTENANCE.options.items()}
-        values.update(path=self.path, backend="sftp", remote=self.remote, **options)
+        values.update(path=self.path, backend=self.backend, remote=self.remote, **options)
         return dict(switch_through(open_store)(values, Run(check_mode=check_mode)))
 
     def visit(self, **headers: str) -> tuple[int, str, str | None]:
@@ -49,13 +51,20 @@ class Switched:
             answer = connection.getresponse()
             return answer.status, answer.read().decode(), answer.headers["Retry-After"]
 
+    def names(self) -> set[str]:
+        """Everything in the site but its state."""
+        return {str(path.relative_to(self.place.base)) for path in self.place.base.rglob("*") if ".runbook" not in path.parts}
+
     def snippet(self) -> str:
         """What the role makes of its template, without the markers."""
         return "\n".join(htaccess(str(self.place.base)).splitlines()[1:-1])
 
 
-@pytest.fixture(params=["OpenSSH", "no extension", "no links"])
-def site(request, hosting, place, plain, plain_place, tmp_path):
+@pytest.fixture(params=["OpenSSH", "no extension", "no links", "cPanel 136", "cPanel 110"])
+def site(request, hosting, place, plain, plain_place, cpanel_place, start_panel, tmp_path):
+    if request.param.startswith("cPanel"):
+        panel = start_panel(int(request.param.split()[1]))
+        return Switched(cpanel_place, str(cpanel_place.base), panel.remote, "cpanel")
     if request.param == "OpenSSH":
         return Switched(place, place.remote_base, hosting.options())
     plain.well(links=request.param != "no links")
@@ -76,13 +85,16 @@ def test_visitors_see_what_was_switched(site):
     assert site.visit(X_Maintenance_Bypass=TOKEN)[:2] == (200, "the site")
     assert site.visit(X_Maintenance_Bypass=TOKEN[::-1])[0] == 503
     assert not site.switch(**ON)["changed"] and not site.switch()["changed"]
+    assert site.switch(allow_ips=["127.0.0.1"])["changed"]
+    assert site.visit()[:2] == (200, "the site"), "this visitor is allowed"
+    assert site.switch(allow_ips=["192.0.2.0/30"])["changed"]
+    assert site.visit()[0] == 503
     assert site.switch(message="Nearly done", retry_after=60, bypass_token="")["changed"]
     status, page, retry = site.visit(X_Maintenance_Bypass=TOKEN)
     assert (status, retry) == (503, "60") and "Nearly done" in page
     assert site.switch(**OFF)["changed"] and not site.switch(**OFF)["changed"]
     assert site.visit()[:2] == (200, "the site")
-    left = {str(path.relative_to(site.place.base)) for path in site.place.base.rglob("*") if ".runbook" not in path.parts}
-    assert left == {".htaccess", "current", "releases", "releases/one", "releases/one/index.html"}
+    assert site.names() == site.untouched
     assert not re.search("maintenance page", site.place.path(".htaccess").read_text())
 
 

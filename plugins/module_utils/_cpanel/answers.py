@@ -100,8 +100,9 @@ def api2_answer(document: t.Any) -> Answer:
 
 def is_login_page(body: bytes) -> bool:
     """Whether this is the page for people that the server gives instead of an answer when it does not accept the token."""
-    start = body[:4096].lower()
-    return b"<html" in start or b"<!doctype html" in start
+    start = body[:4096].lstrip().lower()
+    # Answers that quote a page are no page.
+    return start.startswith(b"<") and (b"<html" in start or b"<!doctype html" in start)
 
 
 _KINDS: tuple[tuple[Kind, str], ...] = (

@@ -15,11 +15,12 @@ import time
 import typing as t
 
 from .._common.errors import RunbookError
-from .answers import ApiError
-from .files import Files, split
+from . import calls
+from .answers import Answer, ApiError
+from .calls import Command, split
+from .files import NOT_OURS, Files, Listing
 
 Kinds = t.Dict[str, t.Optional[str]]
-_NOT_OURS = ("restricted", "unsupported", "token")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -36,35 +37,38 @@ class Mover:
 
     def __init__(self, files: Files, patience: float = 5.0) -> None:
         self.files, self.patience = files, patience
-        self._strict = True
 
     def kinds(self, paths: t.Sequence[str]) -> Kinds:
         """What each name is now, ``None`` for those that are not there; one call."""
-        folders = list(dict.fromkeys(split(path)[0] for path in paths))
-        found = dict(zip(folders, self.files.lists(folders)))
-        kinds: Kinds = {}
-        for path in paths:
-            folder, name = split(path)
-            seen = (found[folder] or {}).get(name)
-            kinds[path] = seen.kind if seen else None
-        return kinds
+        folders = _folders(paths)
+        return _kinds(paths, dict(zip(folders, self.files.lists(folders))))
 
-    def move(self, old: str, new: str) -> None:
-        """Rename ``old`` to the free name ``new``. ``OSError`` when one is missing or the other is not."""
-        before = self.kinds([old, new])
+    def move(self, old: str, new: str, before: Kinds | None = None) -> None:
+        """Rename ``old`` to the free name ``new``. ``OSError`` when one is missing or the other is not. ``before``: what the two are,
+        where that was seen just now."""
+        before = before or self.kinds([old, new])
         if before[old] is None:
             raise FileNotFoundError(errno.ENOENT, "there is no such name on the server", old)
         if before[new] is not None:
             raise FileExistsError(errno.EEXIST, "that name is taken on the server", new)
         for last in (False, False, True):
-            trouble = self.attempt(old, new)
-            after = self.became([old, new], trouble, lambda kinds: kinds[old] is None and kinds[new] is not None)
+            trouble, after = self._step([old, new])
+            if after is None:
+                after = self.became([old, new], trouble, lambda kinds: kinds[old] is None and kinds[new] is not None)
             if after[old] is None and after[new] is not None:
                 return
             if trouble is None:
                 raise RunbookError(f"{self._host} says that {old} was renamed to {new}, but it was not; look there, then run again")
-            if last or trouble.kind != "unknown" or after != before:
+            if last or trouble.kind != "unknown" or after[old] is None or after[new] is not None:
                 raise trouble
+
+    def _step(self, names: t.Sequence[str]) -> tuple[ApiError | None, Kinds | None]:
+        """Rename the first name to the second; what went wrong, and what they are afterwards where the same call tells that."""
+        folders = _folders(names)
+        trouble, answers = self.attempt(names[0], names[1], [calls.list_files(folder) for folder in folders])
+        if len(answers) < len(folders) or not all(answer.ok for answer in answers):
+            return trouble, None
+        return trouble, _kinds(names, {folder: self.files.whole(folder, answer) for folder, answer in zip(folders, answers)})
 
     def exchange(self, current: str, aside: str, new: str) -> Exchange:
         """``current -> aside, new -> current``, with ``current`` put back when the second step fails.
@@ -86,7 +90,7 @@ class Mover:
         # No waiting while the name is missing: whoever takes the second step first, the other finds nothing to rename.
         after = self.became(names, trouble, lambda kinds: _done(kinds, names) or _half(kinds, names))
         if _half(after, names) and (trouble is None or trouble.kind == "unknown"):
-            trouble = self.attempt(new, current)  # the first step was taken, and nothing speaks against the second
+            trouble, _answers = self.attempt(new, current)  # the first step was taken, and nothing speaks against the second
             ended, calls = time.monotonic(), calls + 1
             after = self.became(names, trouble, lambda kinds: _done(kinds, names))
         if _done(after, names):
@@ -108,21 +112,27 @@ class Mover:
     def _host(self) -> str:
         return self.files.api.account.host
 
-    def attempt(self, old: str, new: str) -> ApiError | None:
-        """One step without any look; what went wrong, if it says so."""
+    def attempt(self, old: str, new: str, then: t.Sequence[Command] = ()) -> tuple[ApiError | None, list[Answer]]:
+        """One step; what went wrong, if it says so, and the answers to ``then`` where one call can take the step and ask."""
+        if then and self.files.new and self.files.batches:
+            trouble, members = self.files.run([calls.move(old, new), *then], repeat=False)
+            if members and members[0].ok:
+                return None, members[1:]
+            if trouble is None or trouble.kind not in NOT_OURS:
+                return trouble, []
         try:
             self._ask(old, new)
         except ApiError as error:
-            return error
-        return None
+            return error, []
+        return None, []
 
     def _ask(self, old: str, new: str) -> None:
         if self.files.new:
             try:
-                self.files.api.uapi(*_command(old, new), repeat=False)
+                self.files.api.uapi(*calls.move(old, new), repeat=False)
                 return
             except ApiError as error:
-                if error.kind not in _NOT_OURS:
+                if error.kind not in NOT_OURS:
                     raise
                 self.files.forget_new()
         if split(old)[0] == split(new)[0]:
@@ -136,26 +146,16 @@ class Mover:
             self.files.file_operation("rename", old, new, repeat=False)
 
     def _both(self, current: str, aside: str, new: str) -> ApiError | None:
-        if self.files.new and self._strict:
-            try:
-                whole, members = self.files.api.batch([_command(current, aside), _command(new, current)], repeat=False)
-            except ApiError as error:
-                if error.kind not in _NOT_OURS:
-                    return error
-                trouble = error
-            else:
-                if whole.ok:
-                    return None
-                trouble = self.files.api.failure("Batch::strict", next((each for each in members if not each.ok), whole))
-                if trouble.kind not in _NOT_OURS or self.kinds([aside])[aside] is not None:
-                    return trouble
-            self._strict = False
-        first = self.attempt(current, aside)
+        if self.files.new and self.files.batches:
+            trouble, members = self.files.run([calls.move(current, aside), calls.move(new, current)], repeat=False)
+            if trouble is None or trouble.kind not in NOT_OURS or (members and self.kinds([aside])[aside] is not None):
+                return trouble
+        first, _answers = self.attempt(current, aside)
         if first:
             seen = self.became([current, aside], first, lambda kinds: kinds[current] is None and kinds[aside] is not None)
             if seen[current] is not None or seen[aside] is None:
                 return first
-        return self.attempt(new, current)
+        return self.attempt(new, current)[0]
 
     def became(self, names: t.Sequence[str], trouble: ApiError | None, done: t.Callable[[Kinds], bool]) -> Kinds:
         """What the names are after a step. After a lost answer the server may still be at it: two looks a second apart must agree."""
@@ -171,7 +171,7 @@ class Mover:
     def _put_back(self, aside: str, current: str, why: ApiError | None) -> None:
         trouble: ApiError | None = None
         for _attempt in range(3):
-            trouble = self.attempt(aside, current)
+            trouble, _answers = self.attempt(aside, current)
             after = self.became([aside, current], trouble, lambda kinds: kinds[current] is not None)
             if after[current] is not None:
                 return
@@ -181,8 +181,19 @@ class Mover:
         )
 
 
-def _command(old: str, new: str) -> tuple[str, str, dict[str, str]]:
-    return "Fileman", "rename_file" if split(old)[0] == split(new)[0] else "move_file", {"source": old, "destination": new}
+def _folders(paths: t.Sequence[str]) -> list[str]:
+    """The folders that these paths lie in, each once."""
+    return list(dict.fromkeys(split(path)[0] for path in paths))
+
+
+def _kinds(paths: t.Sequence[str], listings: t.Mapping[str, Listing]) -> Kinds:
+    """What each path is by the listings of their folders."""
+    kinds: Kinds = {}
+    for path in paths:
+        folder, name = split(path)
+        seen = (listings[folder] or {}).get(name)
+        kinds[path] = seen.kind if seen else None
+    return kinds
 
 
 def _done(kinds: Kinds, names: t.Sequence[str]) -> bool:

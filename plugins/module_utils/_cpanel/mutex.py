@@ -20,7 +20,11 @@ import typing as t
 
 from .._common.errors import RunbookError
 from .._common.progress import Say
-from .files import Files, Item
+from . import calls
+from .answers import Answer
+from .calls import Command
+from .facts import Item
+from .files import Files
 from .moves import Mover
 
 Seen = t.FrozenSet[t.Tuple[str, Item]]
@@ -47,6 +51,8 @@ class Mutex:
         self._stale_after, self._beat, self._pause = stale_after, beat, pause
         self._token = secrets.token_hex(8)
         self._made = f"{state}/mutex-{self._token}"
+        self._owner = f"owner-{self._token}"
+        self._left = f"left-{self._token}"  # what that is called while the mutex is given back
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
         self._good = 0.0  # when it was last seen to be ours
@@ -65,14 +71,19 @@ class Mutex:
                 " nothing more is changed, run again"
             )
 
-    def acquire(self) -> None:
+    def acquire(self, questions: t.Sequence[Command] = (), free: bool = False) -> list[Answer]:
+        """Take it. ``questions`` are asked in the call that proves that it is ours, after that: their answers until one that failed.
+        ``free``: nobody was seen to hold it a moment ago."""
         self._make()
         seen: Seen | None = None
         since, told = time.monotonic(), False
         while True:
-            inside = self._files.names(self._name)
-            if inside is None and self._try():
-                break
+            inside = None if free else self._files.names(self._name)
+            free = False
+            if inside is None:
+                answers = self._try(questions)
+                if answers is not None:
+                    break
             state = frozenset((inside or {}).items())
             if state != seen or inside is None:
                 seen, since = state, time.monotonic()
@@ -87,6 +98,7 @@ class Mutex:
         self._good = time.monotonic()
         self._thread = threading.Thread(target=self._keep, args=(Files(self._files.api.another()),), daemon=True)
         self._thread.start()
+        return answers
 
     def release(self) -> None:
         """Give it back, if it is still ours."""
@@ -94,27 +106,53 @@ class Mutex:
         if self._thread:
             self._thread.join()
         try:
-            if f"owner-{self._token}" in (self._files.names(self._name) or {}):
+            if not self._given_back() and {self._owner, self._left} & (self._files.names(self._name) or {}).keys():
                 self._away(self._name)
         except (RunbookError, OSError) as error:
             self.notes.append(f"the site's mutex could not be given back ({error}); the next run waits {self._stale_after:.0f} s for it")
+
+    def _given_back(self) -> bool:
+        """Whether one call has removed it. The call ends at its first step when it is another's, who has no file of that name."""
+        if not (self._files.new and self._files.batches):
+            return False
+        target = self._aside()
+        steps = [
+            calls.move(f"{self._name}/{self._owner}", f"{self._name}/{self._left}"),
+            calls.move(self._name, target),
+            calls.delete_file(target),
+            calls.list_files(self._state),
+            calls.list_files(f"{self._state}/trash"),
+        ]
+        _trouble, answers = self._files.run(steps, repeat=False)
+        good = [answer for answer in answers if answer.ok]
+        if len(good) < 2:
+            return False
+        if len(good) == len(steps):
+            here, there = self._files.whole(self._state, good[-2]), self._files.whole(f"{self._state}/trash", good[-1])
+            if calls.split(target)[1] not in there:
+                return "mutex" not in here
+        self._destroy(target)
+        return False
 
     # -- taking it ---------------------------------------------------------------------------------------------
 
     def _make(self) -> None:
         self._files.make_folder(self._made, 0o700)
-        self._files.put(f"{self._made}/owner-{self._token}", io.BytesIO(b"1"), 1, 0o600)
+        self._files.put(f"{self._made}/{self._owner}", io.BytesIO(b"1"), 1, 0o600)
 
-    def _try(self) -> bool:
-        """Rename the made folder to the mutex's name; whether it is ours is seen there, not told."""
-        trouble = self._mover.attempt(self._made, self._name)
+    def _try(self, questions: t.Sequence[Command]) -> list[Answer] | None:
+        """Rename the made folder to the mutex's name; whether it is ours is seen there, not told. The answers to ``questions`` if it is."""
+        asked = [calls.list_files(self._name), *questions]
+        trouble, answers = self._mover.attempt(self._made, self._name, asked)
         if trouble and trouble.kind in _FATAL:
             raise trouble
-        if f"owner-{self._token}" in (self._files.names(self._name) or {}):
-            return True
+        answers = answers or self._files.ask(asked)
+        there = self._files.whole(self._name, answers[0]) if answers and answers[0].ok else self._files.names(self._name)
+        if self._owner in (there or {}):
+            return [answer for answer in answers[1:] if answer.ok]
         if self._mover.kinds([self._made])[self._made] is None:
             self._make()  # it was moved into another's, who removes it with his own
-        return False
+        return None
 
     def _take_over(self, stale: t.Mapping[str, Item]) -> None:
         """Push aside what has not changed, if it is still that and nobody else is at it."""
@@ -136,12 +174,15 @@ class Mutex:
 
     def _away(self, path: str) -> bool:
         """Remove what others may be after too: whoever renames it has it. Whether that was this one."""
-        target = f"{self._state}/trash/mutex-{secrets.token_hex(6)}"
-        trouble = self._mover.attempt(path, target)
+        target = self._aside()
+        trouble, _answers = self._mover.attempt(path, target)
         if self._mover.became([target], trouble, lambda kinds: kinds[target] is not None)[target] is None:
             return False
         self._destroy(target)
         return True
+
+    def _aside(self) -> str:
+        return f"{self._state}/trash/mutex-{secrets.token_hex(6)}"
 
     # -- keeping it --------------------------------------------------------------------------------------------
 
@@ -159,7 +200,7 @@ class Mutex:
     def _move_it(self, files: Files) -> None:
         """Change something in the mutex, if it is still ours."""
         began = time.monotonic()
-        if f"owner-{self._token}" not in (files.names(self._name) or {}):
+        if self._owner not in (files.names(self._name) or {}):
             self.lost = True
             return
         self._beats += 1

@@ -16,13 +16,11 @@ from .._release.manifest import Manifest
 from .._release.verify import Drift
 from . import archive
 from .answers import ApiError
-from .files import LONG, Files, Item
+from .facts import Item
+from .files import LONG, Files
+from .tree import compare, read_back
 
-READ_LARGEST = 4 * 1024 * 1024  # bytes: how large a file is asked back for, nobody says how large they may be
-READ_MOST = 128 * 1024 * 1024  # bytes that are read back for one release, the smallest files first
-UNREADABLE = 20  # files that may come back changed before the API counts as unable to give files back
 BLOCK = 4096
-_KINDS = {"d": "folder", "f": "file", "l": "link"}
 STILL = 5  # looks two seconds apart that must agree before nobody is unpacking any more
 
 
@@ -67,76 +65,30 @@ def check_upload_limit(files: Files, size: int) -> None:
             )
 
 
-def compare(found: t.Mapping[str, Item], manifest: Manifest) -> Drift:
-    """What differs in names, kinds and sizes. Where a link leads, no answer tells."""
-    drift = Drift([], [], [])
-    for entry in manifest.entries:
-        seen = found.get(entry.path)
-        if seen is None:
-            drift.missing.append(entry.path)
-        elif seen.kind != _KINDS[entry.kind] or (entry.kind == "f" and seen.size != entry.size):
-            drift.drifted.append(entry.path)
-    known = {entry.path for entry in manifest.entries}
-    drift.extra.extend(sorted(path for path in found if path not in known))
-    return drift
-
-
-class Proof(t.NamedTuple):
-    """``drifted``: paths with other contents; ``said``: what was proved, in words."""
-
-    drifted: list[str]
-    said: str
-
-
-def read_back(files: Files, folder: str, manifest: Manifest, advance: Advance) -> Proof:
-    """Ask for the files' contents and hash them, as far as the API gives them back."""
-    chosen, total = [], 0
-    for entry in sorted(manifest.files.values(), key=lambda each: each.size):
-        if entry.size > READ_LARGEST or total + entry.size > READ_MOST:
-            break
-        chosen.append(entry)
-        total += entry.size
-    paths = {f"{folder}/{entry.path}": entry for entry in chosen}
-    drifted, good, odd = [], 0, 0
-    try:
-        wanted = {path: entry.digest for path, entry in paths.items()}
-        for path, digest in files.hashes([(path, entry.size) for path, entry in paths.items()], wanted):
-            entry = paths[path]
-            advance(1, entry.size)
-            if digest is None:
-                odd += 1
-                if odd > UNREADABLE:
-                    break
-            elif digest != entry.digest:
-                drifted.append(entry.path)
-            else:
-                good += 1
-    except ApiError as error:
-        if error.kind == "unknown":
-            raise
-    count = len(manifest.files)
-    links = sum(1 for entry in manifest.entries if entry.kind == "l")
-    more = f"; {links:,} symbolic links are there, where they lead can't be read" if links else ""
-    if good == count:
-        return Proof(drifted, f"every name, size and byte of {count:,} files was read back and compared{more}")
-    said = f"every name and size was compared, and the contents of {good:,} of {count:,} files were read back and hashed"
-    if not good:
-        said = "every name and size was compared; the host does not give contents back"
-    return Proof(drifted, f"{said}; the others rest on the archive's own checksum, which the host checked as it unpacked{more}")
-
-
 class Sender:
-    """Makes a folder that tree. ``incoming``: where the archive lies meanwhile; ``remove``: removes a path, whatever it is."""
+    """Makes a folder that tree. ``incoming``: where the archive lies meanwhile, ``there``: what lies there; ``remove``: removes a path,
+    whatever it is; ``fresh``: the folder is known not to be there."""
 
-    def __init__(self, files: Files, incoming: str, remove: t.Callable[[str], None], check: t.Callable[[], None], say: Say) -> None:
-        self._files, self._incoming, self._remove, self._check, self._say = files, incoming, remove, check, say
+    def __init__(
+        self,
+        files: Files,
+        incoming: str,
+        there: t.Mapping[str, Item],
+        remove: t.Callable[[str], None],
+        check: t.Callable[[], None],
+        say: Say,
+        fresh: bool = False,
+    ) -> None:
+        self._files, self._incoming, self._there, self._fresh = files, incoming, there, fresh
+        self._remove, self._check, self._say = remove, check, say
         self.notes: list[str] = []
         self.sent_bytes = self.resumed = 0
 
     def send(self, source: str, manifest: Manifest, folder: str, advance: Advance) -> dict[str, Item]:
-        """Returns the listing of what was made and proved. ``RunbookError`` when the server does not have it in the end."""
+        """Returns the listing of what was made and proved, as it was before that was read back: what changes after the look shows.
+        ``RunbookError`` when the server does not have it in the end."""
         archive.fit(manifest)
-        found = self._files.tree(folder)
+        found = None if self._fresh else self._files.tree(folder)
         if found is not None and not compare(found, manifest) and manifest.entries:
             self.resumed = len(manifest.files)
             proof = read_back(self._files, folder, manifest, advance)
@@ -149,7 +101,7 @@ class Sender:
             self._remove(folder)
         for last in (False, True):
             name = self._archive(source, manifest, advance)
-            drift = self._unpack(name, folder, manifest)
+            drift, found = self._unpack(name, folder, manifest)
             self._refuse_without_links(drift, folder, manifest, name)
             if not drift:
                 proof = read_back(self._files, folder, manifest, unseen)
@@ -157,27 +109,27 @@ class Sender:
             if not drift:
                 self._remove(name)
                 self.notes.append(proof.said)
-                return self._modes(folder, manifest, self._files.tree(folder) or {})
+                return self._modes(folder, manifest, found)
             self._remove(folder)
             self._remove(name)
+            self._there = {}
             if last:
-                raise RunbookError(
-                    f"{self._files.api.account.host} says that it unpacked the release, but {drift.describe(len(manifest.entries))};"
-                    " it was removed again. Look whether the account is full, or deploy with backend: sftp"
-                )
+                break
             self.notes.append(f"what was unpacked was not what was sent ({drift.describe(len(manifest.entries))}); it was sent again")
-        raise AssertionError
+        raise RunbookError(
+            f"{self._files.api.account.host} says that it unpacked the release, but {drift.describe(len(manifest.entries))};"
+            " it was removed again. Look whether the account is full, or deploy with backend: sftp"
+        )
 
     # -- the archive -------------------------------------------------------------------------------------------
 
     def _archive(self, source: str, manifest: Manifest, advance: Advance) -> str:
         """The path of the archive, whole, on the server. Its name says what it is and how large: one that is there need not be sent."""
         stem = f"{manifest.root[:32]}-"
-        there = self._files.names(self._incoming) or {}
-        for name in there:
+        for name in self._there:
             if not name.startswith(stem):
                 self._remove(f"{self._incoming}/{name}")  # of a run that nobody resumed, and in the way of this one's quota
-        for name, seen in there.items():
+        for name, seen in self._there.items():
             if name.startswith(stem) and name.endswith(".tar.gz") and name[len(stem) : -7] == str(seen.size):
                 self.resumed = len(manifest.files)
                 self.notes.append(f"an interrupted run had sent the archive ({megabytes(seen.size)}); it was not sent again")
@@ -204,9 +156,8 @@ class Sender:
         advance(len(manifest.files), 0)
         return f"{self._incoming}/{name}"
 
-    def _unpack(self, name: str, folder: str, manifest: Manifest) -> Drift:
-        """Extract, twice at most; what is lacking afterwards."""
-        drift = Drift([], [], [])
+    def _unpack(self, name: str, folder: str, manifest: Manifest) -> tuple[Drift, dict[str, Item]]:
+        """Extract, twice at most; what is lacking afterwards, and what is there."""
         for last in (False, True):
             self._check()
             self._files.make_folder(folder, 0o755)
@@ -216,16 +167,17 @@ class Sender:
                 self._files.file_operation("extract", name, folder, repeat=False, timeout=LONG)
             except ApiError as error:
                 trouble = error
-            drift = compare(self._still(folder, manifest, trouble), manifest)
+            found = self._still(folder, manifest, trouble)
+            drift = compare(found, manifest)
             if not drift:
-                return drift
+                break
             if trouble and trouble.kind != "unknown":
                 if trouble.kind == "quota":
                     self._remove(folder)  # what was unpacked is of no use and in the way of freeing space
                 raise trouble
             if last:
                 break
-        return drift
+        return drift, found
 
     def _refuse_without_links(self, drift: Drift, folder: str, manifest: Manifest, name: str) -> None:
         """Say so when links alone are what the host did not make; sending them again would change nothing."""

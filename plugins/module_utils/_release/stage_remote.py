@@ -72,6 +72,8 @@ class RemoteStager(Staging):
 
     def _known_files(self, manifest: Manifest) -> dict[str, tuple[str, str]]:
         """For each sha256 a file of a release here that has that content, and what could be seen of it when that was verified."""
+        if not self.store.hard_links:
+            return {}
         wanted = {entry.digest for entry in manifest.entries if entry.kind == "f"}
         found: dict[str, tuple[str, str]] = {}
         # Asked for together; a store that remembers does not ask again.

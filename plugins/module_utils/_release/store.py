@@ -49,8 +49,8 @@ class Store(t.Protocol):
     ``links`` is false where names can't be symbolic links: there ``current`` is the live release's own folder.
     """
 
-    base: str
-
+    @property
+    def base(self) -> str: ...
     @property
     def links(self) -> bool: ...
     def absolute(self, name: str) -> str: ...
@@ -110,8 +110,13 @@ class Put:
 
 
 class RemoteStore(Store, t.Protocol):
-    """A store that is filled from the controller, because nothing can be executed where it is."""
+    """A store that is filled from the controller, because nothing can be executed where it is.
 
+    ``hard_links`` is false where every file is sent, whatever releases there have.
+    """
+
+    @property
+    def hard_links(self) -> bool: ...
     def put_tree(
         self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, tuple[str, str]], say: Say = silent, hardlink: bool = True
     ) -> Put:

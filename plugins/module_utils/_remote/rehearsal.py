@@ -25,6 +25,7 @@ class Rehearsal:
     """A ``RemoteStore`` in memory, empty at the beginning. ``transcript``: what was done, as one line for each step."""
 
     links = True
+    hard_links = True
 
     def __init__(self, path: str) -> None:
         self.base = "/" + posixpath.normpath(path).strip("/") if path.startswith("/") else posixpath.normpath(path)

@@ -19,11 +19,11 @@ from .._release.manifest import Manifest
 from .._release.site import CURRENT, HISTORY, INCOMING, JOURNAL, RELEASES
 from .._release.store import STATE, Put, Stat, trade_by_renames
 from .._release.verify import Drift
+from .._remote.memory import Memory
 from . import jobs, tree, wire
 from .client import Client, Job, Throttle
 from .connect import account_from_options, connect, open_sftp_channel
 from .files import Files, as_stat, as_stats, free_space
-from .memory import Memory
 from .mutex import Mutex
 from .pool import Pool
 
@@ -66,6 +66,10 @@ class SftpStore:
         self.remove(trial)
         self.write(SERVER, json.dumps({"links": links}).encode())
         return links
+
+    @property
+    def hard_links(self) -> bool:
+        return self._files.offers(wire.HARDLINK)
 
     def abilities(self) -> list[str]:
         """What is done otherwise here than on a server that offers everything, one sentence each."""

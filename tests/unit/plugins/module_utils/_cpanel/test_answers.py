@@ -104,6 +104,7 @@ def test_long_texts_are_cut() -> None:
 def test_pages_for_people_are_no_answers() -> None:
     assert is_login_page(b"\n<!DOCTYPE html><html>") and is_login_page(b"<HTML>")
     assert not is_login_page(b'{"status":1}')
+    assert not is_login_page(b'{"status":1,"data":{"content":"<!DOCTYPE html><html>"}}'), "the content of a file"
 
 
 def test_listings_are_trimmed_and_others_are_not() -> None:

@@ -7,7 +7,8 @@ import typing as t
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import InvalidInput
-from ansible_collections.runbook.ops.plugins.module_utils._cpanel.files import Item, contents, item, listing, safe, split, version
+from ansible_collections.runbook.ops.plugins.module_utils._cpanel.calls import safe, split
+from ansible_collections.runbook.ops.plugins.module_utils._cpanel.facts import Item, contents, item, listing, version
 
 
 @pytest.mark.parametrize(

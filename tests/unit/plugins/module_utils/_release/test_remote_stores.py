@@ -91,6 +91,13 @@ def test_check_mode_changes_nothing_and_says_the_same(www):
     assert sorted(map(str, www.path().rglob("*"))) == before
 
 
+def test_without_hard_links_every_file_is_to_be_sent(www, monkeypatch):
+    www.deploy("r1", CONTENT[1])
+    monkeypatch.setattr(www.kind, "hard_links", False)
+    assert www.stage("r2", CONTENT[2], check=True)["sent_files"] == 3
+    assert www.stage("r2", CONTENT[2])["sent_files"] == 3
+
+
 def test_links_to_shared_data_lead_there_from_where_the_release_is_served(www):
     www.deploy("r1", CONTENT[1], shared_dirs=["uploads", "var/data"])
     www.path("shared/uploads/photo").write_text("kept")

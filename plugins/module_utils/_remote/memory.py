@@ -41,15 +41,16 @@ class Memory:
         if self._known is not None:
             self._known[kind, name] = answer
 
-    def changed(self, *names: str) -> None:
-        """Forget what a change of these names may have changed: they, what is in them, and the folders that they are in."""
+    def changed(self, *names: str, further_up: bool = True) -> None:
+        """Forget what a change of these names may have changed: they, what is in them, and the folders that they are in; without
+        ``further_up`` only the nearest of these, as when it is known that the change makes no folder on its way."""
         if self._known is None:
             return
         for name in names:
-            folders = {""}
             folder = posixpath.dirname(name)
-            while folder:
-                folders.add(folder)
+            folders = {folder}
+            while further_up and folder:
                 folder = posixpath.dirname(folder)
+                folders.add(folder)
             for key in [key for key in self._known if key[1] == name or key[1] in folders or key[1].startswith(f"{name}/")]:
                 del self._known[key]
