@@ -173,6 +173,8 @@ def test_nothing_is_there_yet(system):
     nowhere = {"host": "127.0.0.1", "port": 1, "user": TENANT, "password": "never-used"}
     said = system.prod("deploy", "--check", "--diff", site_offline=True, site_sftp=nowhere)
     assert "would become live" in said
+    # The other way to the same site has no token here, and needs none for that.
+    assert "would become live" in system.play("deploy", "-l", "fallback", "--check", site_offline=True)
     assert not dist.exists() and system.tree() == put
 
     system.play("build")

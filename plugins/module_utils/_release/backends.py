@@ -54,7 +54,7 @@ def on_controller(use_case: UseCase, options: t.Mapping[str, t.Any], run: Run) -
         return dict(use_case(options, run))
     from .._remote.rehearsal import Rehearsal
 
-    store = Rehearsal(options["path"])
+    store = Rehearsal(options["path"], links=options["backend"] != "cpanel")
     if options.get("assume_staged"):
         store.assume(options["release"])
     for shared in shared_from_options([], options.get("shared_files") or []):

@@ -22,11 +22,11 @@ _MODES = {"folder": 0o755, "file": 0o644, "link": 0o777}
 
 
 class Rehearsal:
-    """A ``RemoteStore`` in memory, empty at the beginning. ``transcript``: what was done, as one line for each step."""
+    """A ``RemoteStore`` in memory, empty at the beginning. ``transcript``: what was done, as one line for each step. ``links``: whether
+    names can be symbolic links on the host that it stands in for."""
 
-    links = True
-
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, links: bool = True) -> None:
+        self.links = links
         self.base = "/" + posixpath.normpath(path).strip("/") if path.startswith("/") else posixpath.normpath(path)
         self.transcript: list[str] = []
         self._names: dict[str, tuple[str, bytes]] = {"": ("folder", b"")}

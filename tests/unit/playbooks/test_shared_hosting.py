@@ -65,7 +65,7 @@ def test_two_ways_to_one_site(values):
     prod, fallback = values["www.example.com"], values["www-cpanel.example.com"]
     assert (prod["site_backend"], fallback["site_backend"]) == ("sftp", "cpanel")
     assert prod["site_remote"]["host"] == "sftp.example.com" and prod["site_remote"]["offline"] is False
-    assert set(fallback["site_remote"]) == {"host", "user", "token"} and fallback["site_shared_dirs"] == []
+    assert set(fallback["site_remote"]) == {"host", "user", "token", "offline"} and fallback["site_shared_dirs"] == []
     assert prod["site_path"] == fallback["site_path"] and prod["site_url"] == fallback["site_url"]
     assert prod["deploy_src"].endswith("/") and prod["deploy_maintenance"] and prod["rollback_maintenance"]
 

@@ -227,6 +227,8 @@ def test_a_plan_without_a_host(www):
     lines = on_controller(release_swap, options, Run())["transcript"]
     assert "rename /home/user/site/.runbook/next to /home/user/site/current" in lines
     assert lines.index("symlink /home/user/site/.runbook/next -> releases/r1") == 1
+    lines = on_controller(release_swap, {**options, "backend": "cpanel"}, Run())["transcript"]
+    assert "rename /home/user/site/releases/r1 to /home/user/site/current" in lines and "symlink" not in "".join(lines)
 
 
 def test_commands_need_a_shell():
