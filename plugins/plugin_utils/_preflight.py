@@ -18,7 +18,8 @@ Result = t.Mapping[str, t.Any]
 
 def document(hosts: t.Mapping[str, t.Mapping[str, Result]]) -> dict[str, t.Any]:
     """``{format, at, status, ready, msg, hosts: {name: {status, checks}}}`` of each host's registered results: ``facts`` (setup),
-    ``releases`` (release_info), ``dns`` (a loop of getent), ``env`` (a loop of env_check), ``host``, ``database`` and ``probes``.
+    ``releases`` (release_info), ``dns`` (a loop of getent), ``env`` (a loop of env_check), ``host``, ``database`` and ``probes``. With
+    another ``backend`` than ``ssh`` only its releases and probes were asked for.
 
     A task that should have answered and did not is ``crashed``, and so is a host that told nothing. Nothing asked is not ready.
     """
@@ -42,6 +43,9 @@ def document(hosts: t.Mapping[str, t.Mapping[str, Result]]) -> dict[str, t.Any]:
 
 
 def _host(results: t.Mapping[str, Result]) -> list[Outcome]:
+    if results.get("backend", "ssh") != "ssh":
+        found = _releases(results.get("releases") or {}) + checks(results.get("probes") or {}, "probes")
+        return found or [Outcome("reachable", "crashed", "it could not be asked; give site_path")]
     facts = results.get("facts") or {}
     if "ansible_facts" not in facts:
         return [Outcome("reachable", "crashed", str(facts.get("msg") or "it could not be asked"))]

@@ -71,9 +71,19 @@ _VHOST = """\
 Listen 127.0.0.1:{port}
 <VirtualHost 127.0.0.1:{port}>
     DocumentRoot {root}
+    {more}
 </VirtualHost>
 """
-_MODULES = ["mpm_event", "authz_core", "mime", "dir", "alias", "headers", "setenvif", "rewrite", "proxy", "proxy_fcgi"]
+# As most hosts have it: encrypted, and PHP runs as the tenant.
+_OWN = """\
+SSLEngine on
+    SSLCertificateFile {certificate}
+    SSLCertificateKeyFile {key}
+    <FilesMatch "[.]php$">
+        SetHandler "proxy:unix:{state}/tenant.sock|fcgi://tenant"
+    </FilesMatch>
+"""
+_MODULES = ["mpm_event", "authz_core", "mime", "dir", "alias", "headers", "setenvif", "rewrite", "proxy", "proxy_fcgi", "ssl"]
 # Nothing that PHP remembers of paths may hide which release is served.
 _PHP = """\
 [global]
@@ -88,6 +98,17 @@ pm = static
 pm.max_children = 4
 php_admin_value[realpath_cache_size] = 0
 php_admin_flag[opcache.enable] = off
+[tenant]
+user = {tenant}
+group = {tenant}
+listen = {state}/tenant.sock
+listen.owner = www-data
+listen.mode = 0600
+pm = ondemand
+pm.max_children = 4
+php_admin_value[realpath_cache_size] = 0
+; Code that was compiled once is served until somebody resets that.
+php_admin_value[opcache.validate_timestamps] = 0
 """
 
 
@@ -219,8 +240,16 @@ class Hosting:
         self._mounts.append(folder)
         return folder
 
-    def site(self, owner: str | None = TENANT, parent: pathlib.Path | None = None, flag: bool = True) -> Place:
-        """An empty site with a port of its own; ``parent`` is another folder for it than the tenant's home, ``flag`` installs .htaccess."""
+    def site(
+        self,
+        owner: str | None = TENANT,
+        parent: pathlib.Path | None = None,
+        flag: bool = True,
+        pair: tuple[pathlib.Path, pathlib.Path] | None = None,
+    ) -> Place:
+        """An empty site with a port of its own; ``parent`` is another folder for it than the tenant's home, ``flag`` installs .htaccess.
+
+        ``pair``, a certificate and its key: over HTTPS, with PHP as the tenant and compiled code that stays until it is reset."""
         self._sites += 1
         base = (parent or HOMES / TENANT) / f"site{self._sites}"
         base.mkdir(mode=0o755)
@@ -237,7 +266,8 @@ class Hosting:
         if parent is not None:
             apache = re.sub(r"<Directory .*>", f"<Directory {parent}>", apache)
         apache = apache.replace(f"{self.state}/apache.pid", f"{self.state}/{base.name}.pid")
-        config.write_text(apache + _VHOST.format(port=place.web_port, root=f"{base}/current"))
+        more = _OWN.format(certificate=pair[0], key=pair[1], state=self.state) if pair else ""
+        config.write_text(apache + _VHOST.format(port=place.web_port, root=f"{base}/current", more=more))
         (base / "current").mkdir()  # Apache wants a document root to start with
         try:
             self._serve(place.web_port, ["/usr/sbin/apache2", "-DFOREGROUND", "-f", config], "apache-start.log")

@@ -11,7 +11,9 @@ import typing as t
 
 from .._common.errors import InvalidInput, Refused
 from .._common.runner import Run, UseCase
+from .site import SHARED
 from .store import LocalStore, RemoteStore, Store
+from .walk import shared_from_options
 
 # Where a module runs as it always does; on the others nothing can be executed, so it runs on the controller.
 SSH = "ssh"
@@ -52,9 +54,11 @@ def on_controller(use_case: UseCase, options: t.Mapping[str, t.Any], run: Run) -
         return dict(use_case(options, run))
     from .._remote.rehearsal import Rehearsal
 
-    store = Rehearsal(options["path"])
+    store = Rehearsal(options["path"], links=options["backend"] != "cpanel")
     if options.get("assume_staged"):
         store.assume(options["release"])
+    for shared in shared_from_options([], options.get("shared_files") or []):
+        store.assume_file(f"{SHARED}/{shared.source}")
     result = dict(use_case({**options, REHEARSAL: store}, dataclasses.replace(run, check_mode=False)))
     return {"transcript": store.transcript, **result}
 

@@ -37,7 +37,16 @@ _TREE = (
     "tests/unit/plugins/module_utils/_database",
     "pyproject.toml",
 )
-_CONTROLLER_TREE = ("galaxy.yml", "meta", "roles", "playbooks", "molecule/support", "tests/bench/proxy.py", "tests/remote")
+_CONTROLLER_TREE = (
+    "galaxy.yml",
+    "meta",
+    "roles",
+    "playbooks",
+    "inventories/shared_hosting",
+    "molecule/support",
+    "tests/bench/proxy.py",
+    "tests/remote",
+)
 # What the tests may be told.
 _SETTINGS = ("RUNBOOK_SOAK", "RUNBOOK_SEED")
 

@@ -26,8 +26,8 @@ from ansible_collections.runbook.ops.plugins.module_utils._windows.task import d
 
 COLLECTION = pathlib.Path(next(iter(plugins.__path__))).resolve().parent
 INVENTORY = COLLECTION / "inventories" / "shared_hosting"
-NAMES = re.findall(r"^vault_\w+", (INVENTORY / "group_vars" / "site" / "vault.yml.example").read_text(), re.MULTILINE)
-VAULT = dict.fromkeys([*NAMES, "vault_database_password", "vault_windows_password", "vault_tasks_password"], "made-up-0123456789abcdef")
+NAMES = re.findall(r"^vault_\w+", (INVENTORY / "group_vars" / "all" / "vault.yml.example").read_text(), re.MULTILINE)
+VAULT = dict.fromkeys(NAMES, "made-up-0123456789abcdef")
 DOCUMENTATION = [ipaddress.ip_network(net) for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "127.0.0.0/8")]
 
 
@@ -65,7 +65,7 @@ def test_two_ways_to_one_site(values):
     prod, fallback = values["www.example.com"], values["www-cpanel.example.com"]
     assert (prod["site_backend"], fallback["site_backend"]) == ("sftp", "cpanel")
     assert prod["site_remote"]["host"] == "sftp.example.com" and prod["site_remote"]["offline"] is False
-    assert set(fallback["site_remote"]) == {"host", "user", "token"} and fallback["site_shared_dirs"] == []
+    assert set(fallback["site_remote"]) == {"host", "user", "token", "offline"} and fallback["site_shared_dirs"] == []
     assert prod["site_path"] == fallback["site_path"] and prod["site_url"] == fallback["site_url"]
     assert prod["deploy_src"].endswith("/") and prod["deploy_maintenance"] and prod["rollback_maintenance"]
 

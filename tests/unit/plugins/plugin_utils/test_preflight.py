@@ -17,6 +17,15 @@ HOST = {"checks": [{"name": "room", "status": "ok", "value": 41, "unit": "%", "w
 GOOD = {"facts": FACTS, "host": HOST}
 
 
+def test_of_a_host_without_a_shell_its_releases_and_probes_tell():
+    asked = {"backend": "sftp", "facts": {"skipped": True}, "host": {"skipped": True}, "dns": {"results": []}}
+    there = {**asked, "releases": {"exists": True, "current": "one"}, "probes": {"probes": [{"name": "home", "status": "ok"}]}}
+    found = document({"shop": there})
+    assert (found["ready"], [item["name"] for item in found["hosts"]["shop"]["checks"]]) == (True, ["releases", "home"])
+    for bad in ({**there, "releases": {"failed": True, "msg": "the key has changed"}}, asked):
+        assert not document({"shop": bad})["ready"]
+
+
 def test_a_host_that_is_ready():
     found = document({"web1": GOOD})
     assert (found["status"], found["ready"], found["msg"]) == ("ok", True, "ready, 3 checks on 1 host")

@@ -229,14 +229,19 @@ def test_killed_anywhere_a_site_without_links_is_whole(quick, act):
 def test_a_plan_without_a_host(www):
     source = www.source("r1", CONTENT[1])
     options = defaults(specs.STAGE, path="/home/user/site", src=source, release="r1", backend="sftp", remote={"offline": True})
+    options |= {"shared_files": ["config/.env.php"], "shared_dirs": ["logs"]}
     manifest = manifest_of(source, rules_from_options(options))
     result = on_controller(lambda given, run: stage_remote(given, run, lambda: (source, manifest)), options, Run())
     assert result["sent_files"] == 3 and "put index.php to " in "\n".join(result["transcript"])
     assert result["transcript"][-1].startswith("remove /home/user/site/.runbook/incoming/r1")
+    # What the user puts there is taken to be there; it is not the plan's to make.
+    assert [line for line in result["transcript"] if "/site/shared/" in line] == ["mkdir /home/user/site/shared/logs (drwxr-xr-x)"]
     options = defaults(specs.SWAP, path="/home/user/site", release="r1", backend="sftp", remote={"offline": True}, assume_staged=True)
     lines = on_controller(release_swap, options, Run())["transcript"]
     assert "rename /home/user/site/.runbook/next to /home/user/site/current" in lines
     assert lines.index("symlink /home/user/site/.runbook/next -> releases/r1") == 1
+    lines = on_controller(release_swap, {**options, "backend": "cpanel"}, Run())["transcript"]
+    assert "rename /home/user/site/releases/r1 to /home/user/site/current" in lines and "symlink" not in "".join(lines)
 
 
 def test_commands_need_a_shell():
