@@ -28,7 +28,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.stage_remote 
 from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
 from ansible_collections.runbook.ops.plugins.module_utils._source.source import ResolvedSource, resolve_source
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
-from ansible_collections.runbook.ops.plugins.plugin_utils._collector import uncollected
+from ansible_collections.runbook.ops.plugins.plugin_utils._collector import leave_shared_memory_alone
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation, Lost
 from ansible_collections.runbook.ops.plugins.plugin_utils._on_controller import run_here
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
@@ -60,11 +60,9 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        with uncollected():
-            return self._run(super().run(tmp, task_vars), task_vars or {})
-
-    def _run(self, result: dict[str, t.Any], task_vars: dict[str, t.Any]) -> dict[str, t.Any]:
-        self._vars = task_vars
+        leave_shared_memory_alone()
+        result: dict[str, t.Any] = super().run(tmp, task_vars)
+        self._vars = task_vars or {}
         try:
             given = TaskOptions(self._task.args, STAGE, on_host=["path"])
             options = given.values

@@ -89,12 +89,16 @@ def controller_peak(
 def _look(root: int, peak: Peak) -> None:
     together = 0.0
     family = _family(root)
-    for process in family:
+    rollups: dict[int, str] = {}
+    for process, parent in family.items():
         try:
             status = pathlib.Path(f"/proc/{process}/status").read_text()
             rollup = pathlib.Path(f"/proc/{process}/smaps_rollup").read_text()
         except OSError:  # it has ended meanwhile
             continue
+        rollups[process] = rollup
+        if rollup == rollups.get(parent):
+            continue  # one that is about to execute a program shares its parent's very memory (vfork)
         peak.one = max(peak.one, _field(status, "VmHWM:"))
         together += _field(rollup, "Pss:")
     peak.together = max(peak.together, together)
@@ -102,7 +106,8 @@ def _look(root: int, peak: Peak) -> None:
     peak.looks += 1
 
 
-def _family(root: int) -> list[int]:
+def _family(root: int) -> dict[int, int]:
+    """A process and its descendants, each with its parent, which comes before it."""
     children: dict[int, list[int]] = {}
     for name in os.listdir("/proc"):
         if name.isdigit():
@@ -111,9 +116,12 @@ def _family(root: int) -> list[int]:
             except OSError:
                 continue
             children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(name))
-    found = [root]
-    for process in found:
-        found.extend(children.get(process, ()))
+    found = {root: 0}
+    left = [root]
+    for process in left:
+        for child in children.get(process, ()):
+            found[child] = process
+            left.append(child)
     return found
 
 
