@@ -6,12 +6,19 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import stat
+import tempfile
 import time
 
 import pytest
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import Refused, RunbookError
+from remote.hosting import Place
+from remote.own_sshd import OwnSshd, own_user
 from remote.rounds import rounds
-from remote.tenant import tree_of
+from remote.tenant import Tenant, tree_of
+
+PASSWORD = "s3cret"
 
 
 @pytest.fixture(params=["openssh", "plain", "no_links"])
@@ -77,6 +84,57 @@ def test_unchanged_files_are_linked_and_not_sent(tenant):
     one, two = (tenant.place.path("releases", release, "files", "001.txt") for release in ("r1", "r2"))
     assert one.stat().st_ino == two.stat().st_ino
     assert tenant.served() == "r2"
+
+
+@pytest.fixture
+def strict(sources):
+    """An account whose server takes every permission of others away from what it makes."""
+    with tempfile.TemporaryDirectory(prefix="runbook-strict-", dir="/srv") as folder:
+        home = pathlib.Path(folder)
+        home.chmod(0o755)
+        base = home / "home" / "www"
+        with own_user(base.parent, PASSWORD) as user, OwnSshd(home / "sshd", "Subsystem sftp internal-sftp -u 0077") as server:
+            known = home / "known_hosts"
+            known.write_text(server.known_host("ed25519"))
+            remote = {"host": server.host, "port": server.port, "user": user, "password": PASSWORD, "known_hosts": str(known)}
+            yield Tenant(Place(base, str(base), 0), "sftp", str(base), {**remote, "fix_perms": True}, sources)
+
+
+def modes(tenant, release):
+    """The modes of a release's folders, itself one of them, and of its files."""
+    root = tenant.place.path("releases", release)
+    found = [path for path in (root, *root.rglob("*")) if not path.is_symlink()]
+    return tuple({stat.S_IMODE(path.stat().st_mode) for path in found if path.is_dir() is folders} for folders in (True, False))
+
+
+def test_permissions_are_those_of_the_release(strict):
+    """Whatever the server's umask, and whatever another release has: files that are linked share their mode."""
+    strict.deploy("r1")
+    assert modes(strict, "r1") == ({0o755}, {0o644})
+    strict.deploy("r2", file_mode="0640", dir_mode="0751")
+    assert modes(strict, "r2") == ({0o751, 0o755}, {0o640})
+    assert modes(strict, "r1") == ({0o755}, {0o644})
+    # Somebody took a permission away on the host: that file is sent anew, and what he did is left.
+    changed = next(path for path in strict.place.path("releases", "r2").rglob("*") if path.is_file())
+    changed.chmod(0o400)
+    strict.stage("r3", file_mode="0640", dir_mode="0751")
+    assert modes(strict, "r3") == ({0o751, 0o755}, {0o640})
+    assert stat.S_IMODE(changed.stat().st_mode) == 0o400
+    for folder in (strict.place.base, strict.place.path("releases")):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
+    strict.remote["fix_perms"] = False
+    strict.stage("r4", file_mode="0604")
+    assert modes(strict, "r4")[0] == {0o700}, "without being asked for, the server's umask holds"
+
+
+def test_a_limit_of_bandwidth(tenant):
+    tenant.deploy("r1")
+    tenant.remote["bandwidth_limit"] = 2000
+    src = tenant.source("two-megabytes", 2)
+    began = time.monotonic()
+    sent = tenant.stage("r2", src=src)["sent_bytes"]
+    assert sent > 2e6
+    assert time.monotonic() - began > sent / 2e6 * 0.8
 
 
 def test_what_the_server_lacks_is_said(plain_tenant):

@@ -346,7 +346,8 @@ def _make_links(pool: Pool, root: str, entries: t.Sequence[Entry]) -> None:
 def _set_modes(pool: Pool, root: str, manifest: Manifest) -> None:
     """Folders exactly, and last: one may be read-only for its own owner. Files were given their modes when they were sent."""
     wanted = {entry.path: entry for entry in manifest.entries if entry.kind == "d"}
-    wrong = [
+    wrong = [wire.set_mode(root, 0o755)]  # the release itself, which no entry tells of
+    wrong += [
         wire.set_mode(f"{root}/{path}", wanted[path].mode)
         for path, what in scan(pool, root).items()
         if path in wanted and what.mode is not None and stat.S_IMODE(what.mode) != wanted[path].mode
