@@ -116,9 +116,9 @@ def _family(root: int) -> dict[int, int]:
             except OSError:
                 continue
             children.setdefault(int(stat.rpartition(")")[2].split()[1]), []).append(int(name))
-    found = {root: 0}
-    left = [root]
-    for process in left:
+    found, left = {root: 0}, [root]
+    while left:
+        process = left.pop(0)
         for child in children.get(process, ()):
             found[child] = process
             left.append(child)

@@ -117,6 +117,7 @@ class RemoteStore(Store, t.Protocol):
 
     @property
     def hard_links(self) -> bool: ...
+
     def put_tree(
         self, source: str, manifest: Manifest, folder: str, known: t.Mapping[str, tuple[str, str]], say: Say = silent, hardlink: bool = True
     ) -> Put:
