@@ -98,13 +98,7 @@ class Looks:
 
     def absent(self, name: str) -> bool:
         """Whether it is known that there is no such name."""
-        while name:
-            folder, _slash, inner = name.rpartition("/")
-            names = self._memory.known("entries", folder)
-            if names is not None and inner not in names:
-                return True
-            name = folder
-        return False
+        return self._memory.absent(name)
 
     def is_empty(self, folder: str) -> bool:
         """Whether it is known that nothing is in a folder."""

@@ -41,6 +41,16 @@ class Memory:
         if self._known is not None:
             self._known[kind, name] = answer
 
+    def absent(self, name: str) -> bool:
+        """Whether it is known, of kind ``entries``, that a folder does not have this name, or one of those above it."""
+        while name:
+            folder, _slash, inner = name.rpartition("/")
+            names = self.known("entries", folder)
+            if names is not None and inner not in names:
+                return True
+            name = folder
+        return False
+
     def changed(self, *names: str, further_up: bool = True) -> None:
         """Forget what a change of these names may have changed: they, what is in them, and the folders that they are in; without
         ``further_up`` only the nearest of these, as when it is known that the change makes no folder on its way."""

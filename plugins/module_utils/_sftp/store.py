@@ -90,18 +90,8 @@ class SftpStore:
     def stat(self, name: str) -> Stat | None:
         return self._memory.each("stat", [name], lambda names: [self._stat(each) for each in names])[0]
 
-    def _absent(self, name: str) -> bool:
-        """Whether it is known that there is no such name."""
-        while name:
-            folder, _slash, inner = name.rpartition("/")
-            names = self._memory.known("entries", folder)
-            if names is not None and inner not in names:
-                return True
-            name = folder
-        return False
-
     def _stat(self, name: str) -> Stat | None:
-        return None if self._absent(name) else self._files.stat(name)
+        return None if self._memory.absent(name) else self._files.stat(name)
 
     def names(self, folder: str) -> list[str]:
         return list(self.entries(folder))
@@ -118,7 +108,7 @@ class SftpStore:
     def _read_each(self, names: t.Sequence[str]) -> list[bytes | None]:
         if not self._files.offers(wire.POSIX_RENAME):  # what is absent may lie aside
             return self._files.read_each(names)
-        there = [name for name in names if not self._absent(name)]
+        there = [name for name in names if not self._memory.absent(name)]
         found = dict(zip(there, self._files.read_each(there)))
         return [found.get(name) for name in names]
 

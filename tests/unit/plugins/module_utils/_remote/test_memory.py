@@ -51,3 +51,12 @@ def test_a_change_is_forgotten_with_what_is_in_it_and_around_it(further_up, left
         memory.keep("entries", name, name)
     memory.changed("state/folder/file", further_up=further_up)
     assert {name for name in names if memory.known("entries", name) is not None} == left
+
+
+def test_what_is_not_in_a_known_folder_is_absent_with_all_below_it():
+    memory = Memory()
+    assert not memory.absent("releases/r1")
+    memory.begin()
+    memory.keep("entries", "releases", {"r1": "folder"})
+    absent = [name for name in ("releases", "releases/r1", "releases/r1/index.php", "releases/r2", "releases/r2/a/b") if memory.absent(name)]
+    assert absent == ["releases/r2", "releases/r2/a/b"]
