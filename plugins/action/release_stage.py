@@ -28,12 +28,14 @@ from ansible_collections.runbook.ops.plugins.module_utils._release.stage_remote 
 from ansible_collections.runbook.ops.plugins.module_utils._source.cache import Cache
 from ansible_collections.runbook.ops.plugins.module_utils._source.source import ResolvedSource, resolve_source
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
-from ansible_collections.runbook.ops.plugins.plugin_utils._collector import leave_shared_memory_alone
+from ansible_collections.runbook.ops.plugins.plugin_utils._collector import search_no_more
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation, Lost
 from ansible_collections.runbook.ops.plugins.plugin_utils._on_controller import run_here
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, Walked, walk_once
 from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_watched, speaker
+
+search_no_more()
 
 MODULE = "runbook.ops.release_stage"
 # What makes a program of receive.py: arguments and exit status.
@@ -60,7 +62,6 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
     _supports_check_mode = True
 
     def run(self, tmp: str | None = None, task_vars: dict[str, t.Any] | None = None) -> dict[str, t.Any]:
-        leave_shared_memory_alone()
         result: dict[str, t.Any] = super().run(tmp, task_vars)
         self._vars = task_vars or {}
         try:
@@ -151,9 +152,10 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         try:
             result = talk.run()
         except AnsibleConnectionFailure as error:
-            if not talk.may_be_current:
+            if not options["swap"]:
                 raise
-            return {"unreachable": True, "msg": str(error), "may_be_current": True}
+            # Failed, not unreachable: such a host would leave the play, and what is to be done now is its rescue's to do.
+            return {"failed": True, "msg": str(error), **({"may_be_current": True} if talk.may_be_current else {})}
         except _HostSaidNo as no:
             if talk.may_be_current:
                 no.result["may_be_current"] = True
