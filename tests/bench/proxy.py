@@ -15,6 +15,8 @@ import time
 import typing as t
 
 CHUNK = 1 << 16
+# What is under way in one direction: when it is due, and the bytes; none: the end.
+Way = asyncio.Queue[t.Tuple[float, bytes]]
 
 
 @dataclasses.dataclass
@@ -34,7 +36,7 @@ class Proxy:
     """Forwards ``port`` on 127.0.0.1 to a server; every byte arrives ``round_trip / 2`` seconds later than it was sent.
 
     Delay only, no limit on what is under way: data is queued with the moment it is due. The handshake that a far server
-    would need costs its round trip too: it is one and a half before the server sees the connection.
+    would need costs its round trip too: the server sees the connection after one and a half, and with it what the client said first.
 
     ``reset(cut)``: when so many bytes have passed in both directions, every connection ends and no new one is let through;
     ``silent``: they stay open, but nothing arrives any more.
@@ -86,42 +88,44 @@ class Proxy:
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.traffic.connections += 1
         _no_delay(writer)
+        # After one round trip a far client has its connection; what it says first arrives together with the handshake's end.
+        to_server: Way = asyncio.Queue()
+        reading = self._loop.create_task(self._read(reader, to_server, "to_server", self._loop.time() + 2 * self.delay))
+        self._tasks.add(reading)
+        reading.add_done_callback(self._tasks.discard)
         await asyncio.sleep(3 * self.delay)
-        if self.broken and not self.silent:
-            writer.close()
-            return
         try:
+            if self.broken and not self.silent:
+                raise ConnectionAbortedError
             far_reader, far_writer = await asyncio.open_connection(*self.server)
         except OSError:
+            reading.cancel()
             writer.close()
             return
         _no_delay(far_writer)
         self._writers |= {writer, far_writer}
-        await asyncio.gather(self._pump(reader, far_writer, "to_server"), self._pump(far_reader, writer, "from_server"))
+        from_server: Way = asyncio.Queue()
+        await asyncio.gather(
+            self._send(to_server, far_writer),
+            self._send(from_server, writer),
+            self._read(far_reader, from_server, "from_server"),
+        )
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: str) -> None:
-        queue: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        sender = self._loop.create_task(self._send(queue, writer))
-        self._tasks.add(sender)
-        sender.add_done_callback(self._tasks.discard)
+    async def _read(self, reader: asyncio.StreamReader, way: Way, direction: str, not_before: float = 0.0) -> None:
+        """Note what comes, and when it is due at the other end; ``not_before``: when the first of it could be sent."""
         with contextlib.suppress(OSError):
             while data := await reader.read(CHUNK):
                 room = len(data) if self.cut is None else max(0, self.cut - self.traffic.all)
                 setattr(self.traffic, direction, getattr(self.traffic, direction) + len(data))
-                queue.put_nowait((self._loop.time() + self.delay, data[:room]))
+                way.put_nowait((max(self._loop.time(), not_before) + self.delay, data[:room]))
                 if self.broken and not self.silent:
                     break
-        queue.put_nowait((self._loop.time() + self.delay, b""))
-        await sender
-        self._writers.discard(writer)
-        if self.broken and not self.silent:
-            for other in self._writers:
-                other.close()
+        way.put_nowait((max(self._loop.time(), not_before) + self.delay, b""))
 
-    async def _send(self, queue: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    async def _send(self, way: Way, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
             while True:
-                due, data = await queue.get()
+                due, data = await way.get()
                 await asyncio.sleep(max(0.0, due - self._loop.time()))
                 if not data and not self.silent:
                     break
@@ -129,6 +133,10 @@ class Proxy:
                 await writer.drain()
         with contextlib.suppress(OSError):
             writer.close()
+        self._writers.discard(writer)
+        if self.broken and not self.silent:
+            for other in self._writers:
+                other.close()
 
 
 def _no_delay(writer: asyncio.StreamWriter) -> None:
