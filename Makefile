@@ -17,7 +17,7 @@ help: ## Say what can be made
 
 setup: $(READY) ## Make .venv with ansible-core and link the checkout into it (everything below does this itself)
 
-$(READY): tests/requirements.txt
+$(READY): tests/requirements.txt tests/requirements-controller.txt
 	@if [ -z "$(PYTHON)" ]; then echo "Python 3.11, 3.12 or 3.13 is needed: apt-get install python3 python3-venv" >&2; exit 1; fi
 	@if ! "$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null; then \
 		echo "$(PYTHON) cannot make virtual environments: apt-get install python3-venv" >&2; exit 1; fi

@@ -38,6 +38,7 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_
 search_no_more()
 
 MODULE = "runbook.ops.release_stage"
+_SWAP_IT = "make it current with release_swap, or run the deploy again"
 # What makes a program of receive.py: arguments and exit status.
 _RECEIVE = """
 import sys
@@ -162,6 +163,11 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
             raise
         if not self._task.check_mode:
             memory.keep(walked.manifest)
+            if options["swap"] and "swap" not in result:
+                result.update(
+                    failed=True,
+                    msg=f"release {result['release']} is staged, but the connection broke before it was made current; {_SWAP_IT}",
+                )
         return self._with_notes(result, source, walked)
 
     def _find(self, src: str) -> str:

@@ -17,7 +17,7 @@ import typing as t
 from ansible_collections.runbook.ops.plugins.module_utils._common.errors import RunbookError
 from ansible_collections.runbook.ops.plugins.module_utils._common.files import write_atomic
 from ansible_collections.runbook.ops.plugins.module_utils._release.manifest import Manifest
-from ansible_collections.runbook.ops.plugins.module_utils._release.walk import Rules, Walker, complete, hash_files
+from ansible_collections.runbook.ops.plugins.module_utils._release.walk import Rules, Walker, complete, hash_found
 
 # A file that was changed this shortly (seconds) before it was hashed may change again within the same clock tick
 # and is hashed again next time, as git treats "racily clean" files.
@@ -106,8 +106,7 @@ def _walk(source: str, rules: Rules, cache: str) -> Walked:
         else:
             fresh.append(found)
     began = time.time_ns()
-    hashed = hash_files([os.path.join(source, found.path) for found in fresh])
-    digests.update(zip((found.path for found in fresh), hashed))
+    digests.update(hash_found(source, fresh))
     if fresh or len(known) != len(walker.files):
         limit = began - int(RACY * 1e9)
         rows = {found.path: [*found.stamp, digests[found.path]] for found in walker.files if max(found.stamp[2], found.stamp[3]) < limit}

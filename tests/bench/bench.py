@@ -19,7 +19,7 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(1, str(ROOT / "tests" / "testbed"))
+sys.path[1:1] = [str(ROOT / "tests" / "testbed"), str(ROOT / "tests")]
 
 import databases
 from bed import hosts

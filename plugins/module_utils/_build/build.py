@@ -24,7 +24,7 @@ from .._common.progress import Progress
 from .._common.runner import Run
 from .._http.address import parse_target
 from .._release.manifest import Manifest
-from .._release.walk import Rules, Walker, complete, hash_files, matcher, octal
+from .._release.walk import Rules, Walker, complete, hash_found, matcher, octal
 from .._source.checksum import file_digest
 from .pack import write_archive
 from .secret_scan import Secret, find_secrets
@@ -182,8 +182,7 @@ def _told(found: t.Sequence[Secret]) -> str:
 
 def _hashed(walker: Walker, run: Run) -> Manifest:
     progress = Progress(f"hashing {walker.root}", run.say, files=len(walker.files), size=sum(item.stamp[1] for item in walker.files))
-    digests = hash_files([os.path.join(walker.root, item.path) for item in walker.files], progress.advance)
-    return complete(walker, {item.path: digest for item, digest in zip(walker.files, digests)})
+    return complete(walker, hash_found(walker.root, walker.files, progress.advance))
 
 
 def _read(path: str) -> dict[str, t.Any]:

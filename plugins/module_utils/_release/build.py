@@ -114,7 +114,7 @@ class Built:
 
 
 class Builder:
-    """Creates a tree below ``root`` (which must not exist) from a manifest."""
+    """Creates a tree below ``root`` (which must not exist) from a manifest. ``placed`` is called after each of its files, in order."""
 
     def __init__(
         self,
@@ -126,6 +126,7 @@ class Builder:
         source: str | None = None,
         hardlink: bool = True,
         advance: Advance = unseen,
+        placed: t.Callable[[], None] = lambda: None,
     ) -> None:
         self.root = root
         self.owner = owner
@@ -134,6 +135,7 @@ class Builder:
         self.source = source
         self.hardlink = hardlink
         self._advance = advance
+        self._file_placed = placed
         self.built = Built()
         self._placed: dict[str, str] = {}  # sha256 -> file of this tree that an upload was moved to
 
@@ -160,6 +162,7 @@ class Builder:
             os.symlink(entry.digest, path)
         else:
             self._place_file(entry, path)
+            self._file_placed()
             return
         self.owner.give(path)
 

@@ -28,6 +28,7 @@ from .._common.files import fsync_folder
 from .._common.progress import Say, silent
 from .._common.runner import Run
 from . import lock
+from .alongside import Alongside
 from .build import Builder, Built, Owner, check_space
 from .incoming import Incoming
 from .manifest import SHORT, Entry, Manifest
@@ -51,6 +52,7 @@ class Stager(Staging):
         self.incoming = Incoming(store, self.site, self.release)
         self.owner = Owner.named(request.owner, request.group)
         self._begun: Manifest | None = None  # what is being staged, if it was this object that began to
+        self.verified = False  # whether this object has built and hashed the release
 
     def make_base(self) -> None:
         super().make_base()
@@ -196,19 +198,21 @@ class Stager(Staging):
         known = self._known.find({entry.digest for entry in manifest.entries if entry.kind == "f"})
         while True:
             self.store.remove_tree(f"{self.incoming.path}/tree")
-            builder = Builder(
-                self.incoming.tree,
-                self.owner,
-                known=known,
-                blobs=self.incoming.blobs,
-                source=source,
-                hardlink=self.request.hardlink,
-                advance=self._progress("building", manifest),
-            )
-            built = builder.build(manifest)
-            if built.lacking:
-                return built
-            drift, self._stamp = verify_tree(self.incoming.tree, manifest, self._progress("verifying", manifest))
+            with Alongside(self.incoming.tree, [entry for entry in manifest.entries if entry.kind == "f"]) as along:
+                builder = Builder(
+                    self.incoming.tree,
+                    self.owner,
+                    known=known,
+                    blobs=self.incoming.blobs,
+                    source=source,
+                    hardlink=self.request.hardlink,
+                    advance=self._progress("building", manifest),
+                    placed=along.placed,
+                )
+                built = builder.build(manifest)
+                if built.lacking:
+                    return built
+                drift, self._stamp = verify_tree(self.incoming.tree, manifest, self._progress("verifying", manifest), along.right)
             if not drift:
                 return built
             spoilt = [path for path in drift.drifted if path in built.linked_from]
@@ -236,6 +240,7 @@ class Stager(Staging):
         os.rename(self.incoming.tree, place)
         fsync_folder(os.path.dirname(place))
         record = self._record_ready(manifest, self._stamp)
+        self.verified = True
         changes = self.changes(manifest)
         self.store.remove_tree(self.incoming.path)
         result = self._result(record, True)
@@ -280,7 +285,8 @@ def _swap(stager: Stager, done: dict[str, t.Any], wish: t.Mapping[str, t.Any]) -
     this run did, whose answer was lost."""
     from . import swap  # much that most stagings do not need
 
-    request = swap.Request(done["release"], wish["reason"], by=stager.request.by, lock_owner=stager.request.lock_owner)
+    asked = stager.request
+    request = swap.Request(done["release"], wish["reason"], by=asked.by, lock_owner=asked.lock_owner, verified=stager.verified)
     result = swap.swap_staged(stager.site, request, wish["make"], stager.say)
     if result is not None:
         done["swap"] = result

@@ -40,6 +40,8 @@ class Request:
     allow_bad: bool = False
     # For returning to what was served a moment ago, whatever the site did to it.
     allow_drift: bool = False
+    # The same call has hashed all of it, under the same mutex.
+    verified: bool = False
 
 
 def _target(site: Site, request: Request, records: dict[str, Record], current: str | None) -> str | None:
@@ -85,6 +87,8 @@ def prove(site: Site, record: Record, request: Request, check_mode: bool, say: S
     A site may write into its own folder. What it added to a release that was live is no reason to keep anybody from going back.
     """
     place = site.place(record.id)
+    if request.verified:
+        return False, ""
     if request.verify == "auto" and record.stamp and site.store.stamp(place) == record.stamp:
         return False, ""
     manifest = site.manifest(record.id)
@@ -208,7 +212,8 @@ def _swap(site: Site, request: Request, check_mode: bool, say: Say) -> dict[str,
         fit = _refuse_unfit(site, target, records, request.allow_bad)
         result["verified"], result["drift"] = prove(site, fit, request, check_mode, say)
     result["changed"] = True
-    result["diff"] = _diff(site, current, target)
+    if not request.verified:  # else the staging has told
+        result["diff"] = _diff(site, current, target)
     going_back = target is not None and current is not None and target in site.ancestors(current, records)
     result["rolled_back"] = going_back
     result["msg"] = f"{current or 'nothing'} -> {target or 'nothing'} on {store.base}"

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import os
 import stat
+import typing as t
 
 from .._common.progress import Advance, unseen
 from .manifest import Entry, Manifest
@@ -71,9 +72,15 @@ def _shape_differs(root: str, entry: Entry, seen: os.stat_result) -> bool:
     return not stat.S_ISREG(mode) or seen.st_size != entry.size
 
 
-def verify_tree(root: str, manifest: Manifest, advance: Advance = unseen) -> tuple[Drift, str]:
-    """Compare a folder with a manifest, every byte hashed. Returns the differences and the stamp of what was hashed."""
+def verify_tree(
+    root: str, manifest: Manifest, advance: Advance = unseen, hashed_by: t.Callable[[Advance], t.Mapping[str, int]] = lambda advance: {}
+) -> tuple[Drift, str]:
+    """Compare a folder with a manifest, every byte hashed. Returns the differences and the stamp of what was hashed.
+
+    ``hashed_by``: answers which files have been hashed elsewhere and were what the manifest says, with the ``ctime`` (in ns) that they
+    had before; those that have it here are not hashed again."""
     scan = Scan(root)
+    right = hashed_by(advance)
     drift = Drift([], [], [])
     hashed: list[Entry] = []
     for entry in manifest.entries:
@@ -82,11 +89,11 @@ def verify_tree(root: str, manifest: Manifest, advance: Advance = unseen) -> tup
             drift.missing.append(entry.path)
         elif _shape_differs(root, entry, seen):
             drift.drifted.append(entry.path)
-        elif entry.kind == "f":
+        elif entry.kind == "f" and right.get(entry.path) != seen.st_ctime_ns:
             hashed.append(entry)
     known = {entry.path for entry in manifest.entries}
     drift.extra.extend(sorted(path for path in scan.found if path not in known))
-    digests = hash_files([f"{root}/{entry.path}" for entry in hashed], advance)
+    digests = hash_files([f"{root}/{entry.path}" for entry in hashed], sum(entry.size for entry in hashed), advance)
     drift.drifted.extend(entry.path for entry, digest in zip(hashed, digests) if digest != entry.digest)
     # The stamp was taken before the hashing: a byte changed in between changes the stamp of the next scan.
     return drift, scan.stamp()

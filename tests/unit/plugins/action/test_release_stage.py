@@ -209,6 +209,9 @@ def test_a_lost_answer_to_staging_and_swapping_is_asked_for_again(www, act, trou
     if trouble.startswith("before"):  # not made, and not made by the second call either
         assert "swap" not in result
         assert www.current() == "r1"
+        # Not what was asked for; who ignores it can go on with what is staged.
+        assert result["failed"]
+        assert "make it current with release_swap" in result["msg"]
     else:
         assert (result["swap"]["changed"], result["swap"]["before"], result["swap"]["after"]) == (True, "r1", "r2")
         assert www.current() == "r2"

@@ -21,13 +21,13 @@ def walk(tmp_path, monkeypatch):
     source = tmp_path / "source"
     write_tree(source, {"a": "1", "d/b": "2"})
     hashed = []
-    real = _source_walk.hash_files
+    real = _source_walk.hash_found
 
-    def counting(paths):
-        hashed.extend(os.path.basename(path) for path in paths)
-        return real(paths)
+    def counting(root, found):
+        hashed.extend(os.path.basename(item.path) for item in found)
+        return real(root, found)
 
-    monkeypatch.setattr(_source_walk, "hash_files", counting)
+    monkeypatch.setattr(_source_walk, "hash_found", counting)
 
     def walk(run="run", rules=None):
         return walk_once(str(source), rules or Rules(), str(tmp_path / "cache"), run)

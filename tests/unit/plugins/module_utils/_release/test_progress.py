@@ -20,14 +20,16 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOp
     "sizes", [[], [0, 1, 5], [walk.CHUNK - 1, walk.CHUNK, walk.CHUNK + 1, 3 * walk.CHUNK], [1] * 700 + [2 * walk.CHUNK]]
 )
 @pytest.mark.parametrize("said", [1, walk.CHUNK, walk.SAID])
-def test_all_that_is_hashed_is_told(tmp_path, monkeypatch, sizes, said):
+@pytest.mark.parametrize("large", [0, walk.LARGE])
+def test_all_that_is_hashed_is_told(tmp_path, monkeypatch, sizes, said, large):
     monkeypatch.setattr(walk, "SAID", said)
+    monkeypatch.setattr(walk, "LARGE", large)
     monkeypatch.setattr(walk.os, "cpu_count", lambda: 4)
     told, paths = [], []
     for number, size in enumerate(sizes):
         paths.append(str(tmp_path / str(number)))
         (tmp_path / str(number)).write_bytes(b"x" * size)
-    walk.hash_files(paths, lambda files, size: told.append((files, size)))
+    walk.hash_files(paths, sum(sizes), lambda files, size: told.append((files, size)))
     assert sum(files for files, _size in told) == len(sizes)
     assert sum(size for _files, size in told) == sum(sizes)
 
