@@ -353,8 +353,50 @@ def test_two_restores_at_once(files):
         files.restore(force=True)
 
 
-def test_a_disk_that_is_full(files):
+def test_a_restic_that_stands_still(files, monkeypatch):
+    """As it can after an error (0.14): it lives, prints the same or nothing, and would never end."""
+    files.back_up()
+    before = [snapshot.id for snapshot in files.snapshots()]
+    monkeypatch.setattr(restic, "STILL", 4.0)
+    (files.path / "large").write_bytes(random.Random(1).randbytes(200_000_000))
+    stopped = threading.Event()
+
+    def stop():
+        while not stopped.is_set():
+            for pid in _pids(b"restic\0backup"):
+                os.kill(pid, signal.SIGSTOP)
+                stopped.set()
+
+    stopper = threading.Thread(target=stop)
+    stopper.start()
+    try:
+        with pytest.raises(RunbookError, match="restic backup did nothing for 4 s and was stopped"):
+            files.back_up()
+        assert stopped.is_set()
+        assert _pids(b"restic\0backup") == []
+    finally:
+        stopped.set()
+        stopper.join()
+    assert [snapshot.id for snapshot in files.snapshots()] == before
+    (files.path / "large").unlink()
+    assert files.restore()["changed"] is False
+
+
+def _pids(words):
+    """Processes whose command line begins so, wherever their program is."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            if words in path.read_bytes()[:200]:
+                found.append(int(path.parent.name))
+        except OSError:
+            continue
+    return found
+
+
+def test_a_disk_that_is_full(files, monkeypatch):
     """Both the repository and the target on 64 MB."""
+    monkeypatch.setattr(restic, "STILL", 20.0)  # it has been seen to stand still then
     small = pathlib.Path("/srv/small")
     if not os.path.ismount(small):
         pytest.fail("needs the small file system at /srv/small")

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import io
 import json
+import os
 import re
+import select
 import subprocess
 import tempfile
+import time
 import typing as t
 
 from .._common.errors import InvalidInput, RunbookError
@@ -27,6 +29,9 @@ PENDING, VERIFIED = "runbook-pending", "runbook-verified"
 INCOMPLETE = 3
 # How often (in seconds) it is looked at what restic says, and how many of its own tries are enough for a repository on a disk.
 _GLANCE, _TRIES = 1.0, 3
+# Seconds in which nothing that restic counts has changed, after which it is stopped: after an error it can stand still for ever (0.14, a
+# full disk). Where a repository is reached by network, restic's own tries take a quarter of an hour.
+STILL, STILL_FAR = 300.0, 1200.0
 _ABSENT = re.compile(r"no such file|does not exist|not exist|not found|NoSuchKey|NoSuchBucket", re.IGNORECASE)
 
 
@@ -150,14 +155,33 @@ class Repository:
         return True
 
     def lines(self, *words: str) -> t.Iterator[dict[str, t.Any]]:
-        """The JSON lines of a command while it prints them. ``ProgramFailed`` after the last one when it fails."""
+        """The JSON lines of a command while it prints them. ``ProgramFailed`` after the last one when it fails, ``RunbookError`` when it
+        stands still."""
+        limit = STILL if self._local else STILL_FAR
         with Process(self._command(words), stdout=subprocess.PIPE) as process:
-            for line in io.BufferedReader(t.cast(io.RawIOBase, process.stdout)):
-                try:
-                    item = json.loads(line)
-                except ValueError:
-                    continue  # a word to people between
-                if isinstance(item, dict):
+            counted: t.Any = None
+            waited = 0.0  # here; what whoever reads this does meanwhile is not restic's time
+            rest = b""
+            while True:
+                began = time.monotonic()
+                select.select([process.stdout], [], [], max(0.0, limit - waited))
+                waited += time.monotonic() - began
+                if waited >= limit:
+                    raise RunbookError(
+                        f"repository {self.where}: restic {words[0]} did nothing for {limit:.0f} s and was stopped;"
+                        " see whether the repository can be written to and has space, then run again"
+                    )
+                data = os.read(process.stdout.fileno(), 1 << 16)
+                if not data:
+                    break
+                *lines, rest = (rest + data).split(b"\n")
+                for line in lines:
+                    item = _document(line)
+                    if item is None:
+                        continue
+                    counts = {name: value for name, value in item.items() if not name.startswith("seconds_")}
+                    if counts != counted:
+                        counted, waited = counts, 0.0
                     yield item
 
     def _command(self, words: t.Sequence[str]) -> Command:
@@ -190,6 +214,15 @@ class Repository:
     def explain(self, failed: ProgramFailed) -> RunbookError:
         """One line about a failure of ``lines``."""
         return self._explain(failed)
+
+
+def _document(line: bytes) -> dict[str, t.Any] | None:
+    """A line of JSON; ``None`` for a word to people between."""
+    try:
+        item = json.loads(line)
+    except ValueError:
+        return None
+    return item if isinstance(item, dict) else None
 
 
 @contextlib.contextmanager
