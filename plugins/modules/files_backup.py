@@ -14,6 +14,8 @@ description:
   - A snapshot counts when it lists all that the folder holds, in the size and of the time that it has, when restic's own figures agree,
     and when the repository has passed restic's check. Until then it is marked as pending, and neither retention nor
     M(runbook.ops.files_restore) take it for a backup.
+  - A restic that stands still, nothing that it counts having changed for 5 minutes (20 where the repository is reached by network), is
+    stopped, and the task fails.
   - Old snapshots are forgotten after a good backup only, by the same rules as M(runbook.ops.db_backup_prune).
 extends_documentation_fragment:
   - runbook.ops._attributes
