@@ -30,6 +30,7 @@ from ansible_collections.runbook.ops.plugins.module_utils._source.source import 
 from ansible_collections.runbook.ops.plugins.plugin_utils._agent_call import ask_agent
 from ansible_collections.runbook.ops.plugins.plugin_utils._collector import search_no_more
 from ansible_collections.runbook.ops.plugins.plugin_utils._conversation import Conversation, Lost
+from ansible_collections.runbook.ops.plugins.plugin_utils._line import never_arrived
 from ansible_collections.runbook.ops.plugins.plugin_utils._on_controller import run_here
 from ansible_collections.runbook.ops.plugins.plugin_utils._options import TaskOptions
 from ansible_collections.runbook.ops.plugins.plugin_utils._source_walk import Memory, Walked, walk_once
@@ -190,6 +191,8 @@ class _Host:
         try:
             reply = ask_agent(self._action, message, self._action._vars, stays=True, once=once)
         except AnsibleConnectionFailure as error:
+            if never_arrived(self._action, error):
+                raise
             raise Lost(error) from error
         if reply.get("failed") or reply.get("unreachable"):
             said_no = _HostSaidNo(reply)

@@ -37,6 +37,8 @@ display = Display()
 FRESH = STAY / 2
 # What the pipe to ssh should hold: the agent's text fits while the connection is being made, and nobody waits.
 PIPE = 1 << 17
+# What ssh says that had no connection, or was not let in: nothing of what it was given has arrived.
+_OUTSIDE = ("ssh: connect to host ", "ssh: Could not resolve hostname ", "Host key verification failed", "Permission denied (")
 # Reads the agent's text, which follows its length, and nothing of the requests behind it. What it is going to import is
 # imported while the text is under way.
 _START = """\
@@ -76,6 +78,15 @@ def line_to(action: ActionBase, python: str, program: t.Callable[[], bytes]) -> 
         return None
     folder = os.path.join(C.DEFAULT_LOCAL_TMP, f"line-{hashlib.sha256(plain).hexdigest()[:24]}")
     return Line(folder, words, program, str(connection.host))
+
+
+def never_arrived(action: ActionBase, error: Exception) -> bool:
+    """Whether a connection that failed was never made. Where Ansible tries several times, an earlier try may have been heard."""
+    return _outside(str(error)) and not _option(action._connection, "reconnection_retries")
+
+
+def _outside(said: str) -> bool:
+    return any(sign in said for sign in _OUTSIDE)
 
 
 def _option(connection: t.Any, name: str) -> t.Any:
@@ -225,10 +236,11 @@ class Line:
                         asked = True
             except (BrokenPipeError, BlockingIOError):
                 pass
-        if not greeted and not (asked and once):  # what was asked, if anything, may be asked again
-            display.vvv(f"no line to the agent: {self._said()}", host=self._host)
+        said = self._said()
+        if not greeted and (not (asked and once) or _outside(said)):  # what was asked, if anything, may be asked again
+            display.vvv(f"no line to the agent: {said}", host=self._host)
             return None
-        raise AnsibleConnectionFailure(f"the connection broke while the host was at work ({self._said()}); run the same command again")
+        raise AnsibleConnectionFailure(f"the connection broke while the host was at work ({said}); run the same command again")
 
     def _write(self, words: bytes) -> None:
         try:

@@ -49,7 +49,7 @@ class Action(ActionModule):
     def _lose(trouble):
         if "killed" in trouble:
             return {"failed": True, "rc": 9, "msg": "killed"}
-        raise AnsibleConnectionFailure("gone")
+        raise AnsibleConnectionFailure("ssh: connect to host web1 port 22: refused" if "refused" in trouble else "gone")
 
     def _low_level_execute_command(self, command, in_data=None, **more):
         self.calls.append("upload")
@@ -86,7 +86,9 @@ def act(www, tmp_path):
             no_log=False,
         )
         shell = types.SimpleNamespace(tmpdir=None)
-        connection = types.SimpleNamespace(_shell=shell, transport="network_cli", has_pipelining=True, become=become)
+        connection = types.SimpleNamespace(
+            _shell=shell, transport="network_cli", has_pipelining=True, become=become, get_option={"reconnection_retries": 0}.get
+        )
         action = Action(task, connection, types.SimpleNamespace(), DataLoader(), None, None)
         action.calls, action.broken, action.troubles = [], broken, list(troubles)
         act.action = action
@@ -225,6 +227,16 @@ def test_an_answer_that_is_lost_twice(www, act):
     assert not result.get("unreachable")
     result = act(troubles=["after: killed", "before: killed"], **{**options, "release": "r2", "lock_take_over": True})
     assert (result["failed"], result["rc"], result["may_be_current"]) == (True, 9, True)
+
+
+def test_a_host_that_was_never_reached_is_in_no_doubt(www, act):
+    options = {"src": www.source("r1", {"a": "1"}), "release": "r1", **AT_ONCE}
+    result = act(troubles=["before: refused"], **options)
+    assert (result["failed"], "may_be_current" in result) == (True, False)
+    assert act.action.calls == ["runbook.ops.release_agent"]
+    # After a first message that was lost it is in doubt all the same.
+    result = act(troubles=["after: cut", "before: refused"], **{**options, "lock_take_over": True})
+    assert (result["failed"], result["may_be_current"]) == (True, True)
 
 
 def test_an_upload_that_fails_is_no_doubt_about_what_is_current(www, act, monkeypatch):

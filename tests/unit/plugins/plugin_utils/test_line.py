@@ -18,7 +18,7 @@ HOST = {"ansible_python_interpreter": sys.executable}
 # Runs its last argument here, as ssh would there; counts, fails and waits as it is told to.
 SSH = """#!/bin/sh
 echo connected >> "{folder}/connections"
-[ -e "{folder}/refuse" ] && {{ echo "ssh: no route to host" >&2; exit 255; }}
+[ -e "{folder}/refuse" ] && {{ cat "{folder}/refuse" >&2; exit 255; }}
 [ -e "{folder}/hang" ] && {{ sleep 1; exit 255; }}
 for word; do command=$word; done
 exec /bin/sh -c "$command"
@@ -184,6 +184,33 @@ def test_what_is_for_once_is_not_asked_again_untold(ssh, tmp_path):
         ask_agent(action, info(tmp_path), HOST, stays=True, once=True)
     assert not action.executed
     assert ask_agent(action, info(tmp_path), HOST, stays=True)["releases"] == []
+
+
+def test_what_was_for_once_and_never_left_may_be_asked_again(ssh, tmp_path):
+    ssh.with_name("refuse").write_text("ssh: connect to host web1 port 22: Connection refused")
+    action = Action(ssh)
+    connect_ahead(action, HOST)
+    assert ask_agent(action, info(tmp_path), HOST, stays=True, once=True)["releases"] == []
+    assert action.executed == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "retries", "expected"),
+    [
+        ("Failed to connect to the host via ssh: ssh: connect to host web1 port 22: Connection refused", 0, True),
+        ("Failed to connect to the host via ssh: ssh: connect to host web1 port 22: Connection refused", 2, False),
+        ("Data could not be sent: ssh: Could not resolve hostname web1.example.com: Name or service not known", 0, True),
+        ("root@web1: Permission denied (publickey).", None, True),
+        ("Host key verification failed.", 0, True),
+        ("client_loop: send disconnect: Broken pipe", 0, False),
+        ("Timeout, server web1 not responding.", 0, False),
+    ],
+)
+def test_whether_anything_can_have_arrived(ssh, said, retries, expected):
+    action = Action(ssh)
+    if retries is not None:
+        action._connection.options["reconnection_retries"] = retries
+    assert _line.never_arrived(action, AnsibleConnectionFailure(said)) is expected
 
 
 def test_a_connection_that_breaks_under_a_request_is_not_a_success_nor_asked_again(ssh, tmp_path):

@@ -52,6 +52,18 @@ def test_as_two_calls(www, tmp_path):
     assert www.current() == "r2"
 
 
+def test_a_release_that_was_staged_before_is_proven_before_it_is_made_current(www):
+    """Only what this call has hashed itself is not looked at again."""
+    www.stage("r2", TWO, **RUN)
+    path = www.path("releases/r2", next(iter(TWO)))
+    path.chmod(0o644)
+    path.write_text("spoilt")
+    result = www.stage("r2", TWO, swap=True, **RUN)
+    assert result["swap"]["failed"]
+    assert "is not what was staged" in result["swap"]["msg"]
+    assert www.current() == "r1"
+
+
 def test_what_is_current_already(www):
     result = www.stage("r2", ONE, swap=True, reuse_current=True, **RUN)
     assert (result["changed"], result["release"], result["state"], result["swap"]["changed"]) == (False, "r1", "live", False)
