@@ -131,11 +131,19 @@ def shift(log):
 
 
 def compress(log, choice):
-    """Compress all but the newest two that were rotated, as delaycompress does: their writers are gone."""
+    """Compress all but the newest two that were rotated, as delaycompress does, unless a writer is late: what it wrote would be lost."""
     for number in range(2, 200):
         path = log.with_name(f"{log.name}.{number}")
-        if path.exists():
+        if path.exists() and not is_open(path):
             subprocess.run(choice.choice([["gzip", str(path)], ["zstd", "-q", "--rm", str(path)]]), check=True)
+
+
+def is_open(path):
+    for name in pathlib.Path("/proc").glob("[0-9]*/fd/*"):
+        with contextlib.suppress(OSError):
+            if os.readlink(name) == str(path):
+                return True
+    return False
 
 
 def test_a_web_server_under_load_while_its_log_is_rotated(server):
