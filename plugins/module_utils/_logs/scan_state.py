@@ -148,10 +148,15 @@ def _length(content: Content, enough: int) -> int:
 
 
 def _is_copy(content: Content, other: Content) -> bool:
-    """Whether a file holds nothing but the beginning of another of the same log: a rotation is copying it, or was killed then."""
+    """Whether a file holds nothing but the beginning of another of the same log: a rotation is copying it, or was killed then.
+
+    A log that is being written to is no copy. And a few lines tell little: two logs of which each got the same line, or the same first
+    one in the same second, are two. So it takes more of them, but for what a rotation is just copying from."""
     size = min(len(content.head), len(other.head))
     mine, others = content.file.base, other.file.base
-    if mine != others and (os.path.basename(mine) != os.path.basename(others) or size < _TELLING):
+    if os.path.basename(mine) != os.path.basename(others) or content.file.path == mine:
+        return False
+    if size < _TELLING and (mine != others or other.file.path != others):
         return False
     if not size or content.head[:size] != other.head[:size] or other.length is None:
         return False

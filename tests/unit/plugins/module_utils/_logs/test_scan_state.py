@@ -254,6 +254,15 @@ def test_logs_with_the_same_beginning_are_kept_apart(log, state):
     assert count(log.path, state=state) == 1
 
 
+def test_the_same_line_in_two_logs_counts_twice(log, state):
+    """Of a program that writes no time: the new log is no copy of the one before it, although it is its beginning."""
+    for _day in range(3):
+        log.path.write_bytes(b"ERROR disk full\n")
+        assert count(log.path, state=state) == 1
+        log.rename()
+    assert count(log.path, state=state) == 0
+
+
 def test_a_log_that_is_written_anew_after_the_same_beginning(log, state):
     banner = b"# this server says the same at every start\n" * 200
     log.path.write_bytes(banner + b"ERROR one\n" * 3)
