@@ -39,7 +39,6 @@ from ansible_collections.runbook.ops.plugins.plugin_utils._watch import execute_
 search_no_more()
 
 MODULE = "runbook.ops.release_stage"
-_SWAP_IT = "make it current with release_swap, or run the deploy again"
 # What makes a program of receive.py: arguments and exit status.
 _RECEIVE = """
 import sys
@@ -165,10 +164,8 @@ class ActionModule(ActionBase):  # type: ignore[misc] # ansible-core is not type
         if not self._task.check_mode:
             memory.keep(walked.manifest)
             if options["swap"] and "swap" not in result:
-                result.update(
-                    failed=True,
-                    msg=f"release {result['release']} is staged, but the connection broke before it was made current; {_SWAP_IT}",
-                )
+                said = f"release {result['release']} is staged, but the connection broke before it was made current"
+                result.update(failed=True, msg=f"{said}; make it current with release_swap, or run the deploy again")
         return self._with_notes(result, source, walked)
 
     def _find(self, src: str) -> str:

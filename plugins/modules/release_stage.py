@@ -234,7 +234,9 @@ changes:
   returned: when something was or would be staged
   type: dict
 swap:
-  description: What M(runbook.ops.release_swap) returns. The task fails when the swap did; the release is staged all the same.
+  description:
+    - What M(runbook.ops.release_swap) returns. The task fails when the swap did; the release is staged all the same.
+    - It is missing, and the task fails, when the connection broke before the release was made current.
   returned: with O(swap), when the release is staged
   type: dict
 may_be_current:

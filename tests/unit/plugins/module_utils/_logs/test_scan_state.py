@@ -156,11 +156,13 @@ def test_a_copy_that_is_not_finished_is_not_counted(log, state):
     assert count(log.path, state=state) == 2
 
 
-def test_a_copy_that_was_there_at_first_is_not_counted(log, state):
-    log.write(500)
+@pytest.mark.parametrize("lines", [1, 500])
+@pytest.mark.parametrize("more", [0, 5])
+def test_a_copy_that_was_there_at_first_is_not_counted(log, state, lines, more):
+    log.write(lines)
     shutil.copy2(log.path, log.folder / "app.log.1")
-    log.write(5)
-    assert count(log.path, state=state) == 505
+    log.write(more)
+    assert count(log.path, state=state) == lines + more
 
 
 def test_a_compressor_at_work_is_left_alone(log, state):
